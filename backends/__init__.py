@@ -1,0 +1,1 @@
+"""Models behind one protocol: generative backbones that draw their answer, and specialists."""

@@ -1,0 +1,74 @@
+"""The backend protocol: one class, one `spec`, one `predict`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Self
+
+from visionrouter.schema.prediction import Prediction
+from visionrouter.schema.request import Query
+from visionrouter.schema.task import Task
+
+Kind = Literal["generative", "specialist"]
+NormalAxes = Literal["right-up-viewer"]
+"""The frame results use. A backend that draws in another converts before it answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendSpec:
+    """What a backend is, known before any weight is read.
+
+    `licence`: SPDX id of the code and weights together, the strictest ("Apache-2.0", "AGPL-3.0", "non-commercial").
+    `labels`: its closed vocabulary, None where it takes any words. `weights_digest`: sha256 over its weight files,
+    None where it has none. `input_size`: (width, height) pixels it works at, None for any. `batch_limit`: most queries
+    a call. `cost`: relative, 1.0 for a small detector. `memory_mb`: resident, roughly. `needs_prompts`: it answers
+    only with boxes or points given. `extra`: the pip extra that installs what it imports. `inline`: cheap enough to
+    run on the caller's thread.
+    """
+
+    name: str
+    kind: Kind
+    tasks: frozenset[Task]
+    licence: str
+    labels: tuple[str, ...] | None = None
+    weights_digest: str | None = None
+    weights_bytes: int = 0
+    input_size: tuple[int, int] | None = None
+    batch_limit: int = 1
+    depth_unit: Literal["m", "relative", "disparity"] | None = None
+    cost: float = 1.0
+    memory_mb: int = 0
+    needs_prompts: bool = False
+    extra: str | None = None
+    inline: bool = False
+    version: str = "1"
+
+
+class Backend(ABC):
+    """A model that answers queries, synchronously and batch-first.
+
+    A backend is called by one thread at a time. `predict` never sees more than `spec.batch_limit` queries, each of a
+    task in `spec.tasks`, and returns one prediction a query, in order. It raises a `BackendError` (or any exception)
+    when it cannot answer; it never answers with something it did not compute.
+    """
+
+    spec: BackendSpec
+
+    def load(self) -> None:
+        """Read weights. Idempotent. Raises `MissingExtraError` or `WeightsError` naming the mend."""
+
+    @abstractmethod
+    def predict(self, queries: Sequence[Query]) -> Sequence[Prediction]: ...
+
+    def close(self) -> None:
+        """Let go of memory and threads. Idempotent."""
+
+    def __enter__(self) -> Self:
+        self.load()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

@@ -1,0 +1,146 @@
+"""Why a request was answered as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, Protocol, runtime_checkable
+
+from visionrouter.schema.task import Task
+
+
+class Outcome(StrEnum):
+    """How a request ended."""
+
+    ACCEPTED = "accepted"  # the first choice of the route passed its gate
+    FELL_BACK = "fell_back"  # a later choice passed
+    MERGED = "merged"  # joined from several
+    ABSTAINED = "abstained"  # nothing passed, and the route says "I don't know"
+    DEGRADED = "degraded"  # nothing passed; the best effort is given, not vouched for
+    FAILED = "failed"  # no backend gave anything
+
+
+class VerdictKind(StrEnum):
+    """What the gate, or the engine before it, said of one attempt."""
+
+    ACCEPT = "accept"
+    FALL_BACK = "fall_back"
+
+
+class Reason(StrEnum):
+    """Every reason an attempt or a request can end for. Stable codes: ledgers and alerts key on them."""
+
+    # the gate
+    WITHIN_LIMITS = "within_limits"
+    NO_GATE = "no_gate"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    EVIDENCE_MISSING = "evidence_missing"
+    NOTHING_FOUND = "nothing_found"
+    OUT_OF_DOMAIN = "out_of_domain"
+    WRONG_CODE = "wrong_code"
+    UNCERTIFIED = "uncertified"
+    CONFIDENCE_LOW = "confidence_low"
+    DISAGREEMENT = "disagreement"
+    PART_MISSING = "part_missing"
+    PART_DEGRADED = "part_degraded"
+    # the engine
+    BACKEND_ERROR = "backend_error"
+    INVALID_OUTPUT = "invalid_output"
+    TIMEOUT = "timeout"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
+    OUT_OF_MEMORY = "out_of_memory"
+    OVERLOADED = "overloaded"
+    BREAKER_OPEN = "breaker_open"
+    NOT_LOADED = "not_loaded"
+    WEIGHTS_CHANGED = "weights_changed"
+    UNSUPPORTED_TARGET = "unsupported_target"
+    CANCELLED = "cancelled"
+    # the route
+    LICENCE_DENIED = "licence_denied"
+    NO_BACKEND = "no_backend"
+    EXHAUSTED = "exhausted"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was said of an attempt, why, and by which gate."""
+
+    kind: VerdictKind
+    reason: Reason
+    detail: str = ""
+    gate: str = "uncalibrated"
+
+    @property
+    def accepted(self) -> bool:
+        return self.kind is VerdictKind.ACCEPT
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One backend asked once.
+
+    `started_ms` counts from the request's start; `latency_ms` is the whole attempt, `queue_ms` of it the wait for a
+    worker. `error` is the message of what was raised, if anything was.
+    """
+
+    backend: str
+    task: Task
+    verdict: Verdict
+    started_ms: float
+    latency_ms: float
+    queue_ms: float = 0.0
+    signals: Mapping[str, float] = field(default_factory=dict)
+    licence: str = ""
+    weights_digest: str | None = None
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The record of one request: which policy and rule, what was tried, what was said of each, how long it took.
+
+    `elapsed_ms` is the request from start to end; `overhead_ms` what of it was not spent in backends. `skipped` lists
+    backends the route left out before trying, each with its reason. `children` are the decisions of a composite's
+    parts, in the order of its plan.
+    """
+
+    request_id: str
+    task: Task
+    instruction: str
+    outcome: Outcome
+    reason: Reason
+    policy: str
+    policy_hash: str
+    rule: str
+    variant: str | None = None
+    attempts: tuple[Attempt, ...] = ()
+    skipped: tuple[tuple[str, Reason], ...] = ()
+    deadline_ms: float | None = None
+    elapsed_ms: float = 0.0
+    overhead_ms: float = 0.0
+    notes: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    children: tuple[Decision, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """A bound on the risk of what is accepted: at most `bound` <= `alpha` with confidence 1 - `delta`."""
+
+    bound: float
+    alpha: float
+    delta: float
+    certificate: str
+    loss: str = ""
+
+
+OnError = Literal["continue", "abstain"]
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Where decisions go. `record` must not block: it is called on the way of the answer."""
+
+    def record(self, decision: Decision) -> None: ...

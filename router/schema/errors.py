@@ -1,0 +1,67 @@
+"""The errors a user can meet. Every message says what was wrong, where, and the mend."""
+
+from __future__ import annotations
+
+
+class VisionRouterError(Exception):
+    """Root of every error raised on purpose by visionrouter."""
+
+    exit_code = 2
+
+
+class ImageError(VisionRouterError):
+    """The image cannot be read, is not an image, or is over a cap."""
+
+
+class InstructionError(VisionRouterError):
+    """The words were not understood, or can mean two things. `nearest` lists what would be understood."""
+
+    def __init__(self, message: str, nearest: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.nearest = nearest
+
+
+class RequestError(VisionRouterError):
+    """A field of the request is missing or out of range."""
+
+
+class SchemaError(VisionRouterError):
+    """An array or a field of a payload breaks its contract of shape, dtype, range or finiteness."""
+
+
+class PolicyError(VisionRouterError):
+    """A policy file is not valid, or does not fit the backends at hand."""
+
+
+class ProfileError(VisionRouterError):
+    """A profile is not valid or names a backend that does not exist."""
+
+
+class BackendError(VisionRouterError):
+    """A backend failed. Raised inside an attempt; it ends in a fallback or an abstention with its reason."""
+
+    exit_code = 4
+
+
+class MissingExtraError(BackendError):
+    """A library that a backend needs is not installed; the message names the extra."""
+
+
+class WeightsError(BackendError):
+    """Weights are missing, or their digest is not the one the profile declares."""
+
+
+class UnsupportedTargetError(BackendError):
+    """A backend with a closed vocabulary has no label for what was asked."""
+
+
+class ResourceError(BackendError):
+    """A backend ran out of memory or of another resource."""
+
+
+class OverloadedError(BackendError):
+    """A backend's queue is full, so the attempt was refused at once."""
+
+
+class ClosedError(VisionRouterError):
+    """The router or the backend was closed before this call."""
