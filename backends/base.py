@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Literal, Self
 
@@ -25,8 +26,8 @@ class BackendSpec:
     `labels`: its closed vocabulary, None where it takes any words. `weights_digest`: sha256 over its weight files,
     None where it has none. `input_size`: (width, height) pixels it works at, None for any. `batch_limit`: most queries
     a call. `cost`: relative, 1.0 for a small detector. `memory_mb`: resident, roughly. `needs_prompts`: it answers
-    only with boxes or points given. `extra`: the pip extra that installs what it imports. `inline`: cheap enough to
-    run on the caller's thread.
+    only with boxes or points given. `extra`: the pip extra that installs the modules it `requires`. `inline`: cheap
+    enough to run on the caller's thread.
     """
 
     name: str
@@ -43,6 +44,7 @@ class BackendSpec:
     memory_mb: int = 0
     needs_prompts: bool = False
     extra: str | None = None
+    requires: tuple[str, ...] = ()
     inline: bool = False
     version: str = "1"
 
@@ -59,6 +61,13 @@ class Backend(ABC):
 
     def load(self) -> None:
         """Read weights. Idempotent. Raises `MissingExtraError` or `WeightsError` naming the mend."""
+
+    def unavailable(self) -> str | None:
+        """Why this backend cannot load here, without loading it; None where nothing speaks against it."""
+        missing = [module for module in self.spec.requires if find_spec(module) is None]
+        if not missing:
+            return None
+        return f"{', '.join(missing)} not installed; pip install 'visionrouter[{self.spec.extra}]'"
 
     @abstractmethod
     def predict(self, queries: Sequence[Query]) -> Sequence[Prediction]: ...

@@ -16,7 +16,8 @@ F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
 
-_MAX_NPZ_BYTES = 1 << 30
+_MAX_BYTES = 1 << 30
+"""The most a document's arrays may unpack to, each."""
 
 
 def fail(owner: str, field: str, message: str) -> NoReturn:
@@ -64,6 +65,8 @@ def _rle_decode(value: object) -> Bool:
     if not isinstance(value, dict) or "size" not in value or "counts" not in value:
         raise ValueError('masks are {"size": [height, width], "counts": ["<COCO RLE>", ...]}')
     height, width = (int(v) for v in value["size"])
+    if height < 0 or width < 0 or height * width * len(value["counts"]) > _MAX_BYTES:
+        raise ValueError(f"{len(value['counts'])} masks of {height} x {width} are negative or over {_MAX_BYTES} bytes")
     if not value["counts"]:
         return np.zeros((0, height, width), np.bool_)
     stack = coco.decode([{"size": [height, width], "counts": c.encode("ascii")} for c in value["counts"]])
@@ -85,8 +88,8 @@ def _npz_decode(value: object) -> npt.NDArray[Any]:
 
     raw = base64.b64decode(value["npz"], validate=True)
     with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > _MAX_NPZ_BYTES:
-            raise ValueError(f"the npz unpacks to more than {_MAX_NPZ_BYTES} bytes")
+        if sum(entry.file_size for entry in archive.infolist()) > _MAX_BYTES:
+            raise ValueError(f"the npz unpacks to more than {_MAX_BYTES} bytes")
     with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
         values: npt.NDArray[Any] = archive["values"]
     return values

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     WITHIN_LIMITS = "within_limits"
     NO_GATE = "no_gate"
     LIMIT_EXCEEDED = "limit_exceeded"
+    NO_LIMITS = "no_limits"
     EVIDENCE_MISSING = "evidence_missing"
     NOTHING_FOUND = "nothing_found"
     OUT_OF_DOMAIN = "out_of_domain"

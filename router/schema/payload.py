@@ -162,6 +162,9 @@ class Classification(Record):
         if (np.diff(self.scores) > 0).any():
             fail("Classification", "scores", "not sorted, best first")
 
+    def __len__(self) -> int:
+        return len(self.labels)
+
 
 @dataclass(frozen=True, slots=True)
 class Entity:

@@ -1,0 +1,35 @@
+# Two commands do everything: `make demo` and `make test`.
+VENV ?= .venv
+PYTHON ?= python3
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check -q
+
+.PHONY: demo test lint bench readme clean install-nano install-test
+
+demo: install-nano
+	$(PY) examples/demo.py --out demo_output
+
+test: install-test lint
+	$(PY) -m pytest
+
+lint:
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy -p visionrouter
+	$(VENV)/bin/lint-imports
+
+bench: install-test
+	$(PY) -m visionrouter.benchmarks.overhead
+
+$(PY):
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade pip
+
+install-nano: $(PY)
+	$(PIP) install -e '.[nano]' -C editable_mode=strict
+
+install-test: $(PY)
+	$(PIP) install -e '.[test]' -C editable_mode=strict
+
+clean:
+	rm -rf $(VENV) build *.egg-info demo_output

@@ -1,0 +1,95 @@
+"""Profiles: a YAML file that names backends, their parameters, and the limits measured on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from visionrouter.backends.base import Backend
+from visionrouter.backends.registry import create
+from visionrouter.schema.errors import ProfileError
+from visionrouter.schema.route import Limit, Limits
+from visionrouter.schema.strict_yaml import read_yaml
+from visionrouter.schema.task import Task
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LimitModel(_Strict):
+    min: float | None = None
+    max: float | None = None
+
+
+class BackendEntry(_Strict):
+    """One backend of a profile. `limits`: per task, the signals a prediction must keep to be accepted."""
+
+    use: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    parts: dict[str, str] = Field(default_factory=dict)
+    limits: dict[Task, dict[str, LimitModel]] = Field(default_factory=dict)
+
+
+class ProfileModel(_Strict):
+    schema_version: Literal[1]
+    name: str
+    description: str = ""
+    backends: dict[str, BackendEntry] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A profile made ready: backends in its order (weights unread), and limits by backend and task."""
+
+    name: str
+    backends: Mapping[str, Backend]
+    limits: Mapping[str, Mapping[Task, Limits]]
+
+
+def profile_names() -> tuple[str, ...]:
+    """The profiles in the package."""
+    return tuple(sorted(p.name.removesuffix(".yaml") for p in _folder().iterdir() if p.name.endswith(".yaml")))
+
+
+def load_profile(source: str | Path) -> Profile:
+    """Read a profile by the name of one in the package or by path. Raises `ProfileError`."""
+    if str(source) in profile_names():
+        path = Path(str(_folder() / f"{source}.yaml"))
+    else:
+        path = Path(source)
+        if not path.is_file():
+            raise ProfileError(f"no profile {str(source)!r}; give a YAML file or one of: {', '.join(profile_names())}")
+    raw = read_yaml(path, ProfileError)
+    try:
+        model = ProfileModel.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ProfileError(f"{path.name}: {place}: {first['msg']}") from error
+    backends: dict[str, Backend] = {}
+    for name, entry in model.backends.items():
+        backends[name] = create(entry.use, name=name, params=entry.params, parts=_parts(path, name, entry, backends))
+    limits = {
+        name: {task: {s: Limit(m.min, m.max) for s, m in signals.items()} for task, signals in entry.limits.items()}
+        for name, entry in model.backends.items()
+    }
+    return Profile(model.name, backends, limits)
+
+
+def _parts(path: Path, name: str, entry: BackendEntry, made: Mapping[str, Backend]) -> dict[str, Backend]:
+    for part in entry.parts.values():
+        if part not in made:
+            raise ProfileError(
+                f"{path.name}: backends.{name}.parts names {part!r}, which is not listed above it ({', '.join(made) or 'none'})"
+            )
+    return {key: made[part] for key, part in entry.parts.items()}
+
+
+def _folder() -> Any:
+    return files("visionrouter.backends") / "profiles"

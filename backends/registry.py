@@ -1,0 +1,70 @@
+"""Backends by name: the ones built in, and those third parties add through the `visionrouter.backends` entry points."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from visionrouter.backends.base import Backend
+from visionrouter.schema.errors import ProfileError
+
+GROUP = "visionrouter.backends"
+
+_BUILT_IN = {
+    "cutout": "visionrouter.backends.specialist.cutout:Cutout",
+    "fake": "visionrouter.backends.fake:FakeBackend",
+    "grabcut": "visionrouter.backends.specialist.grabcut:GrabCut",
+    "movenet": "visionrouter.backends.specialist.movenet:MoveNet",
+    "nano": "visionrouter.backends.generative.nano.backend:NanoBackend",
+    "nanodet": "visionrouter.backends.specialist.nanodet:NanoDet",
+    "timm": "visionrouter.backends.specialist.classifier:TimmClassifier",
+}
+
+
+def names() -> tuple[str, ...]:
+    """Every name `create` takes, sorted."""
+    return tuple(sorted({*_BUILT_IN, *(point.name for point in entry_points(group=GROUP))}))
+
+
+def create(
+    use: str, *, name: str | None = None, params: Mapping[str, Any] | None = None, parts: Mapping[str, Backend] | None = None
+) -> Backend:
+    """Make a backend, without reading weights.
+
+    `use` is a registered name, `name` what the instance is called (default: its own), `params` plain values and
+    `parts` other backends for its constructor. Raises `ProfileError` naming the nearest name or the parameters taken.
+    """
+    backend_class = _find(use)
+    arguments = {**(params or {}), **(parts or {})}
+    taken = inspect.signature(backend_class).parameters
+    unknown = sorted(set(arguments) - set(taken))
+    if unknown:
+        raise ProfileError(f"backend {use!r} takes no {', '.join(unknown)}; it takes {', '.join(taken) or 'nothing'}")
+    missing = [p.name for p in taken.values() if p.default is p.empty and p.name not in arguments]
+    if missing:
+        raise ProfileError(f"backend {use!r} needs {', '.join(missing)}; give it under `params` or `parts`")
+    backend = backend_class(**arguments)
+    if name is not None:
+        backend.spec = replace(backend.spec, name=name)
+    return backend
+
+
+def _find(use: str) -> type[Backend]:
+    if use in _BUILT_IN:
+        module, _, attribute = _BUILT_IN[use].partition(":")
+        found = getattr(import_module(module), attribute)
+    else:
+        point = next(iter(entry_points(group=GROUP, name=use)), None)
+        if point is None:
+            near = get_close_matches(use, names(), 1, 0.4)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ProfileError(f"no backend is called {use!r}{hint} (known: {', '.join(names())})")
+        found = point.load()
+    if not (inspect.isclass(found) and issubclass(found, Backend)):
+        raise ProfileError(f"entry point {use!r} is not a Backend subclass")
+    return found

@@ -1,0 +1,39 @@
+"""An explanation as text and as a JSON document."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from visionrouter.router import Explanation
+from visionrouter.schema.task import Target
+
+
+def as_document(explanation: Explanation) -> dict[str, Any]:
+    return asdict(explanation)
+
+
+def as_text(explanation: Explanation) -> str:
+    asked = explanation.instruction
+    lines = [f"understood  {asked.task}" + (f", {asked.operation}" if asked.operation else "")]
+    lines += [f"  target    {_target(target)}" for target in asked.targets]
+    if asked.palette:
+        lines.append("  palette   " + ", ".join(f"{entry.label} {entry.rgb}" for entry in asked.palette))
+    lines.append(f"policy      {explanation.policy} ({explanation.policy_hash[:12]})")
+    for route in explanation.routes:
+        lines.append(f"{route.step}: rule {route.rule!r}")
+        for step in route.trace:
+            why = f" ({step.error})" if step.error else ""
+            lines.append(f"  {'matched   ' if step.matched else 'no match  '}{step.rule}{why}")
+        lines.append(f"  tries     {' > '.join(route.backends) or 'nobody'}; otherwise {route.otherwise}")
+        lines += [f"  left out  {name}: {reason.replace('_', ' ')}" for name, reason in route.skipped]
+    return "\n".join(lines)
+
+
+def _target(target: Target) -> str:
+    words = [str(target.number), *target.attributes, target.noun]
+    for relation in target.relations:
+        rank = f" no. {relation.rank}" if relation.rank > 1 else ""
+        anchor = f" {_target(relation.anchor)}" if relation.anchor else ""
+        words.append(f"[{relation.kind.replace('_', ' ')}{rank}{anchor}]")
+    return " ".join(words)

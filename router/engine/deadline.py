@@ -1,0 +1,33 @@
+"""One budget of time for a whole request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """Started at `start_s` (perf_counter); over after `budget_ms`, or never where that is None."""
+
+    start_s: float
+    budget_ms: float | None
+
+    @staticmethod
+    def of(budget_ms: float | None) -> Deadline:
+        return Deadline(perf_counter(), budget_ms)
+
+    def elapsed_ms(self) -> float:
+        return (perf_counter() - self.start_s) * 1000
+
+    def left_ms(self) -> float | None:
+        """What is left, never below 0; None without a budget."""
+        return None if self.budget_ms is None else max(0.0, self.budget_ms - self.elapsed_ms())
+
+    def cap_ms(self, limit_ms: float | None, reserve_ms: float = 0.0) -> float | None:
+        """The most an attempt may take: what is left less the reserve, and no more than `limit_ms`."""
+        left = self.left_ms()
+        if left is None:
+            return limit_ms
+        left = max(0.0, left - reserve_ms)
+        return left if limit_ms is None else min(left, limit_ms)

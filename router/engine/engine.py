@@ -1,0 +1,167 @@
+"""Runs a route: its choices in order, until one is accepted, the route says stop, or time is up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from visionrouter.backends.base import Backend
+from visionrouter.engine.attempt import Lane, attempt
+from visionrouter.engine.breaker import Breaker, BreakerState
+from visionrouter.engine.deadline import Deadline
+from visionrouter.engine.waiting import Waiter
+from visionrouter.engine.worker import Worker
+from visionrouter.schema.decision import Attempt, Outcome, Reason
+from visionrouter.schema.prediction import Prediction
+from visionrouter.schema.request import Query
+from visionrouter.schema.result import Candidate
+from visionrouter.schema.route import Accept, Licences, Limits, Route
+from visionrouter.schema.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """`queue_limit`: jobs that may wait for one backend. The breaker opens after `breaker_failures` in a row, for `breaker_cooldown_s`."""
+
+    queue_limit: int = 64
+    breaker_failures: int = 3
+    breaker_cooldown_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class LaneState:
+    """What a lane is doing now: breaker, jobs queued or running, late answers thrown away."""
+
+    breaker: BreakerState
+    pending: int
+    discarded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a route went. `chosen` is the candidate the answer is, None where there is none."""
+
+    outcome: Outcome
+    reason: Reason
+    attempts: tuple[Attempt, ...]
+    candidates: tuple[Candidate, ...]
+    skipped: tuple[tuple[str, Reason], ...]
+    chosen: Candidate | None
+
+
+class Engine:
+    """Owns a lane a backend. Safe to use from several threads and event loops at once."""
+
+    def __init__(
+        self,
+        backends: Mapping[str, Backend],
+        limits: Mapping[str, Mapping[Task, Limits]],
+        options: EngineOptions = EngineOptions(),
+    ) -> None:
+        self._lanes = {
+            name: Lane(
+                backend,
+                Worker(backend, options.queue_limit),
+                Breaker(options.breaker_failures, options.breaker_cooldown_s),
+            )
+            for name, backend in backends.items()
+        }
+        self._limits = limits
+
+    def states(self) -> dict[str, LaneState]:
+        return {
+            name: LaneState(lane.breaker.state, lane.worker.pending, lane.worker.discarded)
+            for name, lane in self._lanes.items()
+        }
+
+    def close(self) -> None:
+        for lane in self._lanes.values():
+            lane.worker.close()
+
+    def resolve(
+        self, route: Route, query: Query, licences: Licences
+    ) -> tuple[tuple[tuple[Lane, Accept], ...], tuple[tuple[str, Reason], ...]]:
+        """The lanes a route comes to for a query, each once, with how it is accepted; and those left out, with why."""
+        lanes: dict[str, tuple[Lane, Accept]] = {}
+        skipped: dict[str, Reason] = {}
+        for name, accept in self._named(route):
+            if name in lanes or name in skipped:
+                continue
+            lane = self._lanes.get(name)
+            if lane is None or not _can(lane.backend, query):
+                skipped[name] = Reason.NO_BACKEND
+            elif not licences.allows(lane.backend.spec.licence):
+                skipped[name] = Reason.LICENCE_DENIED
+            else:
+                lanes[name] = lane, accept
+        return tuple(lanes.values()), tuple(skipped.items())
+
+    def _named(self, route: Route) -> Iterator[tuple[str, Accept]]:
+        for choice in route.try_:
+            accept = choice.accept or route.accept
+            if choice.backend in ("any", "generative", "specialist"):
+                for name, lane in self._lanes.items():
+                    if choice.backend in ("any", lane.backend.spec.kind):
+                        yield name, accept
+            else:
+                yield choice.backend, accept
+
+    async def run(self, route: Route, query: Query, licences: Licences, deadline: Deadline, waiter: Waiter) -> Run:
+        """Try the route's choices in order. Never raises for what backends do."""
+        lanes, skipped = self.resolve(route, query, licences)
+        attempts: list[Attempt] = []
+        candidates: list[Candidate] = []
+        for i, (lane, accept) in enumerate(lanes):
+            reserve_ms = route.reserve_ms if i + 1 < len(lanes) else 0.0
+            limits = self._limits.get(lane.backend.spec.name, {}).get(query.task)
+            record, prediction = await attempt(
+                lane, query, accept, limits, deadline, deadline.cap_ms(route.attempt_timeout_ms, reserve_ms), waiter
+            )
+            attempts.append(record)
+            if prediction is not None:
+                candidates.append(Candidate(lane.backend.spec.name, prediction, record.verdict.accepted))
+            if record.verdict.accepted:
+                outcome = Outcome.ACCEPTED if i == 0 else Outcome.FELL_BACK
+                return Run(outcome, record.verdict.reason, tuple(attempts), tuple(candidates), skipped, candidates[-1])
+            if prediction is None and route.on_error == "abstain":
+                return Run(Outcome.ABSTAINED, record.verdict.reason, tuple(attempts), tuple(candidates), skipped, None)
+        return _exhausted(route, attempts, candidates, skipped, deadline)
+
+    def lanes(self) -> Mapping[str, Lane]:
+        return self._lanes
+
+
+def _can(backend: Backend, query: Query) -> bool:
+    spec = backend.spec
+    return query.task in spec.tasks and (bool(query.prompts) or not spec.needs_prompts)
+
+
+def _exhausted(
+    route: Route,
+    attempts: list[Attempt],
+    candidates: list[Candidate],
+    skipped: tuple[tuple[str, Reason], ...],
+    deadline: Deadline,
+) -> Run:
+    """Nothing was accepted: the best effort (the first in the route's order that found something), or an abstention."""
+    if not attempts:
+        denied = any(reason is Reason.LICENCE_DENIED for _, reason in skipped)
+        reason = Reason.LICENCE_DENIED if denied else Reason.NO_BACKEND
+    elif len(attempts) == 1:
+        reason = attempts[0].verdict.reason
+    else:
+        reason = Reason.DEADLINE_EXCEEDED if deadline.left_ms() == 0 else Reason.EXHAUSTED
+    made = tuple(attempts), tuple(candidates), skipped
+    if route.otherwise == "best_effort" and candidates:
+        return Run(Outcome.DEGRADED, reason, *made, _best(candidates))
+    outcome = Outcome.ABSTAINED if candidates or not attempts else Outcome.FAILED
+    return Run(outcome, reason, *made, None)
+
+
+def _best(candidates: list[Candidate]) -> Candidate:
+    from visionrouter.confidence.gate import is_empty
+
+    return next((c for c in candidates if not is_empty(c.prediction.payload)), candidates[0])
+
+
+__all__ = ["Engine", "EngineOptions", "LaneState", "Prediction", "Run"]

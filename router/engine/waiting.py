@@ -1,0 +1,65 @@
+"""How to wait for a worker: blocking the calling thread, or yielding to asyncio. The engine is written once for both.
+
+Engine coroutines only ever wait through a `Waiter`. Under `BlockingWaiter` they therefore never suspend, and `drive`
+runs one to its end with no event loop; under `AsyncWaiter` they are ordinary asyncio coroutines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Waiter(Protocol):
+    """Waits for one future up to a time, or for several coroutines."""
+
+    async def wait(self, future: Future[T], timeout_s: float | None) -> T:
+        """The future's result. Raises `TimeoutError` when it is not done in time; it is then cancelled if it can be."""
+        ...
+
+    async def gather(self, parts: Sequence[Coroutine[Any, Any, T]]) -> list[T]: ...
+
+
+class BlockingWaiter:
+    """Blocks the calling thread. Parts of a plan run one after the other."""
+
+    async def wait(self, future: Future[T], timeout_s: float | None) -> T:
+        try:
+            return future.result(timeout_s)
+        except TimeoutError:
+            future.cancel()
+            raise
+
+    async def gather(self, parts: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+        return [await part for part in parts]
+
+
+class AsyncWaiter:
+    """Yields to the running event loop. Parts of a plan run side by side."""
+
+    async def wait(self, future: Future[T], timeout_s: float | None) -> T:
+        wrapped = asyncio.wrap_future(future)
+        if timeout_s is None:
+            return await wrapped
+        async with asyncio.timeout(timeout_s):
+            return await wrapped
+
+    async def gather(self, parts: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(part) for part in parts]
+        return [task.result() for task in tasks]
+
+
+def drive(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that never suspends to its end, with no event loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        value: T = end.value
+        return value
+    coroutine.close()
+    raise RuntimeError("a coroutine driven without an event loop suspended; it waited outside its Waiter")
