@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from visionrouter.backends.base import Backend, BackendSpec, Kind
-from visionrouter.schema.payload import Classification, DepthMap, Detections, NormalMap, Payload, Poses, Segmentation
+from visionrouter.schema.payload import (
+    Classification,
+    DepthMap,
+    Detections,
+    NormalMap,
+    Payload,
+    Poses,
+    Segmentation,
+)
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
@@ -52,7 +60,13 @@ class FakeBackend(Backend):
         load_error: Exception | None = None,
     ) -> None:
         self.spec = BackendSpec(
-            name=name, kind=kind, tasks=frozenset(tasks), licence=licence, inline=inline, batch_limit=batch_limit, cost=0.0
+            name=name,
+            kind=kind,
+            tasks=frozenset(tasks),
+            licence=licence,
+            inline=inline,
+            batch_limit=batch_limit,
+            cost=0.0,
         )
         self.calls: list[Query] = []
         self._script = script
@@ -105,7 +119,14 @@ def plausible(query: Query) -> Payload:
             normals[..., 2] = 1
             return NormalMap(normals)
         case Task.POSE:
-            return Poses(box.reshape(1, 2, 2), np.full((1, 2), 0.9, np.float32), box, score, ("head", "foot"), ((0, 1),))
+            return Poses(
+                box.reshape(1, 2, 2),
+                np.full((1, 2), 0.9, np.float32),
+                box,
+                score,
+                ("head", "foot"),
+                ((0, 1),),
+            )
         case Task.CLASSIFY:
             return Classification((label,), score)
         case Task.COMPOSITE:

@@ -13,18 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from visionrouter.backends.base import Backend
 from visionrouter.backends.registry import create
 from visionrouter.schema.errors import ProfileError
-from visionrouter.schema.route import Limit, Limits
+from visionrouter.schema.route import LimitModel, Limits
 from visionrouter.schema.strict_yaml import read_yaml
 from visionrouter.schema.task import Task
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LimitModel(_Strict):
-    min: float | None = None
-    max: float | None = None
 
 
 class BackendEntry(_Strict):
@@ -54,7 +49,9 @@ class Profile:
 
 def profile_names() -> tuple[str, ...]:
     """The profiles in the package."""
-    return tuple(sorted(p.name.removesuffix(".yaml") for p in _folder().iterdir() if p.name.endswith(".yaml")))
+    return tuple(
+        sorted(p.name.removesuffix(".yaml") for p in _folder().iterdir() if p.name.endswith(".yaml"))
+    )
 
 
 def load_profile(source: str | Path) -> Profile:
@@ -64,7 +61,9 @@ def load_profile(source: str | Path) -> Profile:
     else:
         path = Path(source)
         if not path.is_file():
-            raise ProfileError(f"no profile {str(source)!r}; give a YAML file or one of: {', '.join(profile_names())}")
+            raise ProfileError(
+                f"no profile {str(source)!r}; give a YAML file or one of: {', '.join(profile_names())}"
+            )
     raw = read_yaml(path, ProfileError)
     try:
         model = ProfileModel.model_validate(raw)
@@ -74,9 +73,14 @@ def load_profile(source: str | Path) -> Profile:
         raise ProfileError(f"{path.name}: {place}: {first['msg']}") from error
     backends: dict[str, Backend] = {}
     for name, entry in model.backends.items():
-        backends[name] = create(entry.use, name=name, params=entry.params, parts=_parts(path, name, entry, backends))
+        backends[name] = create(
+            entry.use, name=name, params=entry.params, parts=_parts(path, name, entry, backends)
+        )
     limits = {
-        name: {task: {s: Limit(m.min, m.max) for s, m in signals.items()} for task, signals in entry.limits.items()}
+        name: {
+            task: {signal: model.limit() for signal, model in signals.items()}
+            for task, signals in entry.limits.items()
+        }
         for name, entry in model.backends.items()
     }
     return Profile(model.name, backends, limits)

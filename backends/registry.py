@@ -32,7 +32,11 @@ def names() -> tuple[str, ...]:
 
 
 def create(
-    use: str, *, name: str | None = None, params: Mapping[str, Any] | None = None, parts: Mapping[str, Backend] | None = None
+    use: str,
+    *,
+    name: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    parts: Mapping[str, Backend] | None = None,
 ) -> Backend:
     """Make a backend, without reading weights.
 
@@ -44,7 +48,9 @@ def create(
     taken = inspect.signature(backend_class).parameters
     unknown = sorted(set(arguments) - set(taken))
     if unknown:
-        raise ProfileError(f"backend {use!r} takes no {', '.join(unknown)}; it takes {', '.join(taken) or 'nothing'}")
+        raise ProfileError(
+            f"backend {use!r} takes no {', '.join(unknown)}; it takes {', '.join(taken) or 'nothing'}"
+        )
     missing = [p.name for p in taken.values() if p.default is p.empty and p.name not in arguments]
     if missing:
         raise ProfileError(f"backend {use!r} needs {', '.join(missing)}; give it under `params` or `parts`")

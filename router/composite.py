@@ -33,7 +33,9 @@ def plan(instruction: Instruction) -> tuple[Step, ...]:
     match instruction.operation:
         case Operation.DISTANCE:
             things = tuple(_without_depth_relations(target) for target in targets)
-            return _step("things", Task.DETECT, instruction, things), _step("depth", Task.DEPTH, instruction, ())
+            return _step("things", Task.DETECT, instruction, things), _step(
+                "depth", Task.DEPTH, instruction, ()
+            )
         case Operation.COUNT | Operation.REDACT:
             return (_step("things", Task.DETECT, instruction, targets),)
         case None:

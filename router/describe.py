@@ -30,10 +30,16 @@ def describe(payload: Payload | None) -> str:
         case Segmentation(mode="semantic"):
             shares = payload.masks.mean((1, 2))
             order = np.argsort(-shares)
-            return ", ".join(f"{payload.labels[i]} {shares[i]:.0%}" for i in order if shares[i] > 0) or "nothing"
+            return (
+                ", ".join(f"{payload.labels[i]} {shares[i]:.0%}" for i in order if shares[i] > 0) or "nothing"
+            )
         case Segmentation():
             shares = payload.masks.mean((1, 2))
-            return f"{_tally(payload.labels, payload.scores)}; {shares.sum():.0%} of the picture" if len(payload) else "nothing"
+            return (
+                f"{_tally(payload.labels, payload.scores)}; {shares.sum():.0%} of the picture"
+                if len(payload)
+                else "nothing"
+            )
         case DepthMap():
             return _depth(payload)
         case NormalMap():
@@ -41,9 +47,16 @@ def describe(payload: Payload | None) -> str:
             return f"normals of {known:.0%} of the picture"
         case Poses():
             joints = int((payload.keypoint_scores > 0.25).sum())
-            return f"{len(payload)} {'person' if len(payload) == 1 else 'people'}, {joints} joints" if len(payload) else "nobody"
+            return (
+                f"{len(payload)} {'person' if len(payload) == 1 else 'people'}, {joints} joints"
+                if len(payload)
+                else "nobody"
+            )
         case Classification():
-            return ", ".join(f"{label.split(',')[0]} {score:.2f}" for label, score in zip(payload.labels[:3], payload.scores, strict=False))
+            return ", ".join(
+                f"{label.split(',')[0]} {score:.2f}"
+                for label, score in zip(payload.labels[:3], payload.scores, strict=False)
+            )
         case Composite():
             return payload.summary
 
@@ -68,7 +81,9 @@ def why_not(result: Result) -> str:
     if result.outcome not in (Outcome.ABSTAINED, Outcome.FAILED, Outcome.DEGRADED):
         return ""
     tried = [*result.decision.attempts, *(a for c in result.decision.children for a in c.attempts)]
-    refusals = [f"{a.backend}: {a.verdict.detail or a.verdict.reason}" for a in tried if not a.verdict.accepted]
+    refusals = [
+        f"{a.backend}: {a.verdict.detail or a.verdict.reason}" for a in tried if not a.verdict.accepted
+    ]
     return "; ".join(refusals) or result.decision.reason.replace("_", " ")
 
 
@@ -80,8 +95,13 @@ def _attempt(attempt: Attempt) -> str:
 def _tally(labels: tuple[str, ...], scores: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> str:
     if not labels:
         return "nothing"
-    best = {label: max(float(s) for name, s in zip(labels, scores, strict=True) if name == label) for label in labels}
-    return ", ".join(f"{n} x {label} (best score {best[label]:.2f})" for label, n in Counter(labels).most_common())
+    best = {
+        label: max(float(s) for name, s in zip(labels, scores, strict=True) if name == label)
+        for label in labels
+    }
+    return ", ".join(
+        f"{n} x {label} (best score {best[label]:.2f})" for label, n in Counter(labels).most_common()
+    )
 
 
 def _depth(depth: DepthMap) -> str:
@@ -91,4 +111,6 @@ def _depth(depth: DepthMap) -> str:
     low, middle, high = np.quantile(known, (0.05, 0.5, 0.95))
     sky = np.isinf(depth.values).mean()
     unit = "m" if depth.is_metric else depth.unit
-    return f"{low:.1f} to {high:.1f} {unit}, median {middle:.1f}" + (f", {sky:.0%} without a surface" if sky > 0.005 else "")
+    return f"{low:.1f} to {high:.1f} {unit}, median {middle:.1f}" + (
+        f", {sky:.0%} without a surface" if sky > 0.005 else ""
+    )

@@ -20,7 +20,7 @@ from visionrouter.engine.engine import Engine, EngineOptions, LaneState, Run
 from visionrouter.engine.waiting import AsyncWaiter, BlockingWaiter, Waiter, drive
 from visionrouter.instruction import parse
 from visionrouter.policies import CompiledPolicy, RuleTrace, load_policy
-from visionrouter.schema.decision import Decision, Outcome, Reason, Sink
+from visionrouter.schema.decision import Decision, Reason, Sink
 from visionrouter.schema.errors import RequestError, VisionRouterError
 from visionrouter.schema.image import DEFAULT_LIMITS, Image, ImageLimits, ImageSource, load_image
 from visionrouter.schema.request import NO_PROMPTS, Criticality, Prompts, Query, Request
@@ -116,13 +116,23 @@ class Router:
         return await self._answer(self.request(image, instruction, **options), AsyncWaiter())
 
     def run_batch(
-        self, images: Iterable[ImageSource], instruction: str | Instruction | Task, *, concurrency: int = 8, **options: Any
+        self,
+        images: Iterable[ImageSource],
+        instruction: str | Instruction | Task,
+        *,
+        concurrency: int = 8,
+        **options: Any,
     ) -> list[Result | VisionRouterError]:
         """Answer one instruction on many images; see `arun_batch`. Not to be called from a running event loop."""
         return asyncio.run(self.arun_batch(images, instruction, concurrency=concurrency, **options))
 
     async def arun_batch(
-        self, images: Iterable[ImageSource], instruction: str | Instruction | Task, *, concurrency: int = 8, **options: Any
+        self,
+        images: Iterable[ImageSource],
+        instruction: str | Instruction | Task,
+        *,
+        concurrency: int = 8,
+        **options: Any,
     ) -> list[Result | VisionRouterError]:
         """Answer one instruction on many images, `concurrency` at a time, in order.
 
@@ -173,7 +183,9 @@ class Router:
             seed,
         )
 
-    def explain(self, image: ImageSource, instruction: str | Instruction | Task, **options: Any) -> Explanation:
+    def explain(
+        self, image: ImageSource, instruction: str | Instruction | Task, **options: Any
+    ) -> Explanation:
         """What would be done with this request, and why, without running any model."""
         request = self.request(image, instruction, **options)
         previews = []
@@ -209,7 +221,9 @@ class Router:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:
@@ -321,7 +335,13 @@ def _query(request: Request) -> Query:
     instruction = request.instruction
     palette: Palette = instruction.palette
     return Query(
-        instruction.task, request.image, instruction.targets, palette, request.prompts, request.seed, instruction.text
+        instruction.task,
+        request.image,
+        instruction.targets,
+        palette,
+        request.prompts,
+        request.seed,
+        instruction.text,
     )
 
 

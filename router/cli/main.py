@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 _GRAVEST_FIRST = (2, 4, 3, 0)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=(
-    "Exit codes: 0 answered, 2 your mistake, 3 abstained, 4 every backend failed."
-))
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=("Exit codes: 0 answered, 2 your mistake, 3 abstained, 4 every backend failed."),
+)
 @click.version_option(package_name="visionrouter")
 def cli() -> None:
     """Route vision requests between a generative backbone and specialists."""
@@ -33,13 +34,33 @@ def cli() -> None:
 def _request_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
-            click.option("--profile", default="nano", show_default=True, help="A profile's name, or a YAML file."),
-            click.option("--policy", default="default", show_default=True, help="A preset's name, or a YAML file."),
-            click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag policies can read; repeatable."),
+            click.option(
+                "--profile", default="nano", show_default=True, help="A profile's name, or a YAML file."
+            ),
+            click.option(
+                "--policy", default="default", show_default=True, help="A preset's name, or a YAML file."
+            ),
+            click.option(
+                "--tag", "tags", multiple=True, metavar="K=V", help="A tag policies can read; repeatable."
+            ),
             click.option("--deadline-ms", type=float, help="Budget for the whole request, milliseconds."),
-            click.option("--criticality", default="normal", show_default=True, help="low, normal, high or safety."),
-            click.option("--box", "boxes", multiple=True, metavar="X1,Y1,X2,Y2", help="A box prompt in pixels; repeatable."),
-            click.option("--point", "points", multiple=True, metavar="X,Y", help="A point prompt in pixels; repeatable."),
+            click.option(
+                "--criticality", default="normal", show_default=True, help="low, normal, high or safety."
+            ),
+            click.option(
+                "--box",
+                "boxes",
+                multiple=True,
+                metavar="X1,Y1,X2,Y2",
+                help="A box prompt in pixels; repeatable.",
+            ),
+            click.option(
+                "--point",
+                "points",
+                multiple=True,
+                metavar="X,Y",
+                help="A point prompt in pixels; repeatable.",
+            ),
             click.option("--seed", default=0, show_default=True, help="Seed of every random draw."),
         )
     ):
@@ -53,7 +74,15 @@ def _request_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_request_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document a request on stdout.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write overlays and arrays into this folder.")
-def run(images: tuple[str, ...], instruction: str, profile: str, policy: str, as_json: bool, out: Path | None, **given: Any) -> None:
+def run(
+    images: tuple[str, ...],
+    instruction: str,
+    profile: str,
+    policy: str,
+    as_json: bool,
+    out: Path | None,
+    **given: Any,
+) -> None:
     """Answer INSTRUCTION on each of IMAGES."""
     from visionrouter.instruction import parse
     from visionrouter.router import Router
@@ -123,7 +152,11 @@ def validate(file: str, profile: str, as_json: bool) -> None:
     errors = [f for f in findings if f.severity == "error"]
     if as_json:
         rows = [{"severity": f.severity, "where": f.where, "message": f.message} for f in findings]
-        click.echo(json.dumps({"policy": compiled.name, "hash": compiled.digest, "valid": not errors, "findings": rows}))
+        click.echo(
+            json.dumps(
+                {"policy": compiled.name, "hash": compiled.digest, "valid": not errors, "findings": rows}
+            )
+        )
     else:
         for finding in findings:
             click.echo(f"{finding.severity}: {finding.where}: {finding.message}", err=True)
@@ -139,7 +172,10 @@ def schema(what: str | None) -> None:
     from visionrouter.policies import policy_json_schema
     from visionrouter.schema.wire import result_json_schema
 
-    made: dict[str, Callable[[], dict[str, Any]]] = {"result": result_json_schema, "policy": policy_json_schema}
+    made: dict[str, Callable[[], dict[str, Any]]] = {
+        "result": result_json_schema,
+        "policy": policy_json_schema,
+    }
     chosen = made[what]() if what else {name: make() for name, make in made.items()}
     click.echo(json.dumps(chosen, indent=2))
 
@@ -224,7 +260,9 @@ def _report(result: Result, image: str, folder: Path | None, as_json: bool) -> N
 
 def _report_error(error: VisionRouterError, image: str, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"image": image, "error": {"type": type(error).__name__, "message": str(error)}}))
+        click.echo(
+            json.dumps({"image": image, "error": {"type": type(error).__name__, "message": str(error)}})
+        )
     click.echo(f"visionrouter: {error}", err=True)
 
 

@@ -14,7 +14,11 @@ from visionrouter.schema.route import Limits
 UNCALIBRATED = "uncalibrated"
 NO_GATE = "none"
 
-_NAMED = {"familiarity": Reason.OUT_OF_DOMAIN, "on_code_share": Reason.WRONG_CODE, "score": Reason.CONFIDENCE_LOW}
+_NAMED = {
+    "familiarity": Reason.OUT_OF_DOMAIN,
+    "on_code_share": Reason.WRONG_CODE,
+    "score": Reason.CONFIDENCE_LOW,
+}
 
 
 def judge(prediction: Prediction, limits: Limits | None) -> Verdict:

@@ -43,9 +43,13 @@ async def attempt(
     """
     started_ms = deadline.elapsed_ms()
     if timeout_ms is not None and timeout_ms <= 0:
-        return _record(lane, query, deadline, started_ms, _no(Reason.DEADLINE_EXCEEDED, "no time was left to try")), None
+        return _record(
+            lane, query, deadline, started_ms, _no(Reason.DEADLINE_EXCEEDED, "no time was left to try")
+        ), None
     if not lane.breaker.allow():
-        return _record(lane, query, deadline, started_ms, _no(Reason.BREAKER_OPEN, "left alone after failures")), None
+        return _record(
+            lane, query, deadline, started_ms, _no(Reason.BREAKER_OPEN, "left alone after failures")
+        ), None
     job: Job | None = None
     prediction: Prediction | None = None
     error: BaseException | None = None
@@ -57,7 +61,13 @@ async def attempt(
         error = raised
         timed_out = job is not None and not (job.future.done() and not job.future.cancelled())
         capped = deadline.left_ms() is not None and timeout_ms is not None and deadline.left_ms() == 0
-        reason = Reason.DEADLINE_EXCEEDED if timed_out and capped else Reason.TIMEOUT if timed_out else Reason.BACKEND_ERROR
+        reason = (
+            Reason.DEADLINE_EXCEEDED
+            if timed_out and capped
+            else Reason.TIMEOUT
+            if timed_out
+            else Reason.BACKEND_ERROR
+        )
         verdict = _no(reason, f"no answer within {timeout_ms:.0f} ms" if timed_out else str(raised))
     except Exception as raised:
         error = raised
@@ -68,11 +78,13 @@ async def attempt(
     else:
         elapsed_ms = deadline.elapsed_ms() - started_ms
         if timeout_ms is not None and elapsed_ms > timeout_ms:
-            verdict = _no(Reason.TIMEOUT, f"answered after {elapsed_ms:.0f} ms of {timeout_ms:.0f}; discarded")
-        elif accept.always:
+            verdict = _no(
+                Reason.TIMEOUT, f"answered after {elapsed_ms:.0f} ms of {timeout_ms:.0f}; discarded"
+            )
+        elif accept.gate == "always":
             verdict = waive(prediction)
         else:
-            verdict = judge(prediction, accept.evidence if accept.evidence is not None else limits)
+            verdict = judge(prediction, accept.evidence if accept.gate == "evidence" else limits)
     if verdict.reason in (Reason.TIMEOUT, Reason.DEADLINE_EXCEEDED) or error is not None:
         prediction = None
     _tell(lane.breaker, verdict, failed=prediction is None)

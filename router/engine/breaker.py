@@ -20,7 +20,9 @@ class Breaker:
     It holds for a lone backend too: a request during an outage then costs nothing but the refusal. Thread-safe.
     """
 
-    def __init__(self, failures: int = 3, cooldown_s: float = 5.0, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, failures: int = 3, cooldown_s: float = 5.0, clock: Callable[[], float] = monotonic
+    ) -> None:
         self._failures_to_open = failures
         self._cooldown_s = cooldown_s
         self._clock = clock

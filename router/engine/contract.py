@@ -48,7 +48,9 @@ def check_prediction(query: Query, prediction: Prediction) -> None:
         _check_dense(payload.values, size)
     weights = prediction.evidence.confidence_map
     if weights is not None and (weights.shape != size or not np.isfinite(weights).all()):
-        raise SchemaError(f"confidence_map is {weights.shape} or not finite, the image is {size} (height, width)")
+        raise SchemaError(
+            f"confidence_map is {weights.shape} or not finite, the image is {size} (height, width)"
+        )
 
 
 def _check_dense(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], size: tuple[int, int]) -> None:
@@ -57,5 +59,10 @@ def _check_dense(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], size
     finite = values[np.isfinite(values)]
     if not finite.size and not np.isinf(values).any():
         raise SchemaError("every value of the map is NaN")
-    if values.ndim == 2 and values.size >= _MIN_PIXELS_TO_VARY and finite.size == values.size and np.ptp(finite) == 0:
+    if (
+        values.ndim == 2
+        and values.size >= _MIN_PIXELS_TO_VARY
+        and finite.size == values.size
+        and np.ptp(finite) == 0
+    ):
         raise SchemaError(f"the map is one constant ({finite[0]:.4g}) over the whole image")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from visionrouter.backends.base import Backend
+from visionrouter.confidence.gate import is_empty
 from visionrouter.engine.attempt import Lane, attempt
 from visionrouter.engine.breaker import Breaker, BreakerState
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.waiting import Waiter
 from visionrouter.engine.worker import Worker
+from visionrouter.policies.licences import Licences
 from visionrouter.schema.decision import Attempt, Outcome, Reason
-from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.result import Candidate
-from visionrouter.schema.route import Accept, Licences, Limits, Route
+from visionrouter.schema.route import Accept, Limits, Route
 from visionrouter.schema.task import Task
 
 
@@ -81,32 +82,29 @@ class Engine:
     def resolve(
         self, route: Route, query: Query, licences: Licences
     ) -> tuple[tuple[tuple[Lane, Accept], ...], tuple[tuple[str, Reason], ...]]:
-        """The lanes a route comes to for a query, each once, with how it is accepted; and those left out, with why."""
+        """The lanes a route comes to for a query, each once, with how it is accepted; and those left out, with why.
+
+        A backend that cannot do the task is listed as left out only where the route names it.
+        """
         lanes: dict[str, tuple[Lane, Accept]] = {}
         skipped: dict[str, Reason] = {}
-        for name, accept in self._named(route):
-            if name in lanes or name in skipped:
-                continue
-            lane = self._lanes.get(name)
-            if lane is None or not _can(lane.backend, query):
-                skipped[name] = Reason.NO_BACKEND
-            elif not licences.allows(lane.backend.spec.licence):
-                skipped[name] = Reason.LICENCE_DENIED
-            else:
-                lanes[name] = lane, accept
+        for choice in route.try_:
+            for name, lane in self._lanes.items():
+                spec = lane.backend.spec
+                if name in lanes or not choice.selects(name, spec.kind):
+                    continue
+                if not _can(lane.backend, query):
+                    if choice.backend == name:
+                        skipped[name] = Reason.NO_BACKEND
+                elif not licences.permits(spec.licence):
+                    skipped[name] = Reason.LICENCE_DENIED
+                else:
+                    lanes[name] = lane, choice.accept or route.accept
         return tuple(lanes.values()), tuple(skipped.items())
 
-    def _named(self, route: Route) -> Iterator[tuple[str, Accept]]:
-        for choice in route.try_:
-            accept = choice.accept or route.accept
-            if choice.backend in ("any", "generative", "specialist"):
-                for name, lane in self._lanes.items():
-                    if choice.backend in ("any", lane.backend.spec.kind):
-                        yield name, accept
-            else:
-                yield choice.backend, accept
-
-    async def run(self, route: Route, query: Query, licences: Licences, deadline: Deadline, waiter: Waiter) -> Run:
+    async def run(
+        self, route: Route, query: Query, licences: Licences, deadline: Deadline, waiter: Waiter
+    ) -> Run:
         """Try the route's choices in order. Never raises for what backends do."""
         lanes, skipped = self.resolve(route, query, licences)
         attempts: list[Attempt] = []
@@ -115,20 +113,37 @@ class Engine:
             reserve_ms = route.reserve_ms if i + 1 < len(lanes) else 0.0
             limits = self._limits.get(lane.backend.spec.name, {}).get(query.task)
             record, prediction = await attempt(
-                lane, query, accept, limits, deadline, deadline.cap_ms(route.attempt_timeout_ms, reserve_ms), waiter
+                lane,
+                query,
+                accept,
+                limits,
+                deadline,
+                deadline.cap_ms(route.attempt_timeout_ms, reserve_ms),
+                waiter,
             )
             attempts.append(record)
             if prediction is not None:
                 candidates.append(Candidate(lane.backend.spec.name, prediction, record.verdict.accepted))
             if record.verdict.accepted:
                 outcome = Outcome.ACCEPTED if i == 0 else Outcome.FELL_BACK
-                return Run(outcome, record.verdict.reason, tuple(attempts), tuple(candidates), skipped, candidates[-1])
+                return Run(
+                    outcome,
+                    record.verdict.reason,
+                    tuple(attempts),
+                    tuple(candidates),
+                    skipped,
+                    candidates[-1],
+                )
             if prediction is None and route.on_error == "abstain":
-                return Run(Outcome.ABSTAINED, record.verdict.reason, tuple(attempts), tuple(candidates), skipped, None)
+                return Run(
+                    Outcome.ABSTAINED,
+                    record.verdict.reason,
+                    tuple(attempts),
+                    tuple(candidates),
+                    skipped,
+                    None,
+                )
         return _exhausted(route, attempts, candidates, skipped, deadline)
-
-    def lanes(self) -> Mapping[str, Lane]:
-        return self._lanes
 
 
 def _can(backend: Backend, query: Query) -> bool:
@@ -159,9 +174,4 @@ def _exhausted(
 
 
 def _best(candidates: list[Candidate]) -> Candidate:
-    from visionrouter.confidence.gate import is_empty
-
     return next((c for c in candidates if not is_empty(c.prediction.payload)), candidates[0])
-
-
-__all__ = ["Engine", "EngineOptions", "LaneState", "Prediction", "Run"]

@@ -27,7 +27,9 @@ _REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
     (asyncio.CancelledError, Reason.CANCELLED),
 )
 
-HARMLESS = frozenset({Reason.UNSUPPORTED_TARGET, Reason.OVERLOADED, Reason.CANCELLED, Reason.DEADLINE_EXCEEDED})
+HARMLESS = frozenset(
+    {Reason.UNSUPPORTED_TARGET, Reason.OVERLOADED, Reason.CANCELLED, Reason.DEADLINE_EXCEEDED}
+)
 """Reasons that do not count against a backend in its breaker."""
 
 

@@ -71,7 +71,9 @@ def redact(pixels: U8, things: Detections | Segmentation, style: str) -> Composi
         for i, label in enumerate(labels)
     )
     noun = labels[0] if len(set(labels)) == 1 else "thing"
-    return Composite(Operation.REDACT, f"{len(entities)} x {noun}: {style}", entities, {"things": things}, image)
+    return Composite(
+        Operation.REDACT, f"{len(entities)} x {noun}: {style}", entities, {"things": things}, image
+    )
 
 
 def _over(depth: F32, box: F32, mask: Bool | None) -> F32:
@@ -99,7 +101,8 @@ def _veil(patch: U8, style: str) -> U8:
         from scipy.ndimage import uniform_filter
 
         mosaic = uniform_filter(uniform_filter(mosaic, (block, block, 0)), (block, block, 0))
-    return mosaic.round().clip(0, 255).astype(np.uint8)
+    veiled: U8 = mosaic.round().clip(0, 255).astype(np.uint8)
+    return veiled
 
 
 def distance_sentence(entities: list[Entity]) -> str:

@@ -38,9 +38,15 @@ def check(
     if not isinstance(array, np.ndarray):
         fail(owner, field, f"expected a numpy array, got {type(array).__name__}")
     if array.dtype != dtype:
-        fail(owner, field, f"expected {np.dtype(dtype).name}, got {array.dtype}; convert with .astype(np.{np.dtype(dtype).name})")
+        fail(
+            owner,
+            field,
+            f"expected {np.dtype(dtype).name}, got {array.dtype}; convert with .astype(np.{np.dtype(dtype).name})",
+        )
     actual = array.shape
-    if len(actual) != len(shape) or any(want is not None and want != got for want, got in zip(shape, actual, strict=True)):
+    if len(actual) != len(shape) or any(
+        want is not None and want != got for want, got in zip(shape, actual, strict=True)
+    ):
         wanted = "(" + ", ".join("N" if s is None else str(s) for s in shape) + ")"
         fail(owner, field, f"expected shape {wanted}, got {actual}")
     if finite and array.dtype.kind == "f" and array.size and not np.isfinite(array).all():
@@ -66,7 +72,9 @@ def _rle_decode(value: object) -> Bool:
         raise ValueError('masks are {"size": [height, width], "counts": ["<COCO RLE>", ...]}')
     height, width = (int(v) for v in value["size"])
     if height < 0 or width < 0 or height * width * len(value["counts"]) > _MAX_BYTES:
-        raise ValueError(f"{len(value['counts'])} masks of {height} x {width} are negative or over {_MAX_BYTES} bytes")
+        raise ValueError(
+            f"{len(value['counts'])} masks of {height} x {width} are negative or over {_MAX_BYTES} bytes"
+        )
     if not value["counts"]:
         return np.zeros((0, height, width), np.bool_)
     stack = coco.decode([{"size": [height, width], "counts": c.encode("ascii")} for c in value["counts"]])
@@ -118,7 +126,9 @@ Boxes = Annotated[F32, _rows(np.float32, 4), _to_list, WithJsonSchema(_matrix(4)
 """float32 (N, 4), a JSON list of [x1, y1, x2, y2]."""
 Points = Annotated[F32, _rows(np.float32, 2), _to_list, WithJsonSchema(_matrix(2))]
 """float32 (N, 2), a JSON list of [x, y]."""
-Indices = Annotated[U8, _rows(np.uint8), _to_list, WithJsonSchema({"type": "array", "items": {"type": "integer"}})]
+Indices = Annotated[
+    U8, _rows(np.uint8), _to_list, WithJsonSchema({"type": "array", "items": {"type": "integer"}})
+]
 """uint8 (N,), a JSON list of integers."""
 
 

@@ -120,13 +120,17 @@ def _decode(data: bytes, name: str, limits: ImageLimits) -> Image:
     if not data:
         raise ImageError(f"{name}: is empty (0 bytes)")
     if len(data) > limits.max_bytes:
-        raise ImageError(f"{name}: {len(data):,} bytes is over the cap of {limits.max_bytes:,}; raise max_bytes")
+        raise ImageError(
+            f"{name}: {len(data):,} bytes is over the cap of {limits.max_bytes:,}; raise max_bytes"
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
         try:
             picture = PIL.Image.open(io.BytesIO(data))
         except PIL.Image.DecompressionBombError as error:
-            raise ImageError(f"{name}: more pixels than the cap of {limits.max_pixels:,}; shrink it") from error
+            raise ImageError(
+                f"{name}: more pixels than the cap of {limits.max_pixels:,}; shrink it"
+            ) from error
         except (OSError, ValueError, SyntaxError) as error:
             head = data[:16]
             raise ImageError(
@@ -151,7 +155,9 @@ def _from_pil(picture: PIL.Image.Image, name: str, limits: ImageLimits) -> Image
             notes.append("exif_rotated")
         rgb = _to_rgb(upright, notes)
     except (OSError, ValueError, SyntaxError, MemoryError) as error:
-        raise ImageError(f"{name}: is damaged or cut short ({error}); save it again from the source") from error
+        raise ImageError(
+            f"{name}: is damaged or cut short ({error}); save it again from the source"
+        ) from error
     return _frozen(np.array(rgb), name, notes)
 
 
@@ -163,14 +169,18 @@ def _to_rgb(picture: PIL.Image.Image, notes: list[str]) -> PIL.Image.Image:
         notes.append("16bit_scaled_to_8bit")
         values = np.asarray(picture).astype(np.float64)
         top = 65535.0 if values.max(initial=0) > 255 else 255.0
-        return PIL.Image.fromarray((values.clip(0, top) * (255.0 / top)).round().astype(np.uint8)).convert("RGB")
+        return PIL.Image.fromarray((values.clip(0, top) * (255.0 / top)).round().astype(np.uint8)).convert(
+            "RGB"
+        )
     if mode == "F":
         values = np.asarray(picture)
         if not np.isfinite(values).all():
             raise ValueError("holds NaN or infinite values")
         top = float(values.max(initial=1.0)) if values.max(initial=0) > 1 else 1.0
         notes.append("float_scaled_to_8bit")
-        return PIL.Image.fromarray((values.clip(0, top) * (255.0 / top)).round().astype(np.uint8)).convert("RGB")
+        return PIL.Image.fromarray((values.clip(0, top) * (255.0 / top)).round().astype(np.uint8)).convert(
+            "RGB"
+        )
     if mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
         notes.append("alpha_on_white")
         rgba = picture.convert("RGBA")
@@ -184,7 +194,9 @@ def _to_rgb(picture: PIL.Image.Image, notes: list[str]) -> PIL.Image.Image:
 def _from_array(array: npt.NDArray[Any], limits: ImageLimits) -> Image:
     name = "array"
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
-        raise ImageError(f"{name}: shape {array.shape} is not (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); transpose it")
+        raise ImageError(
+            f"{name}: shape {array.shape} is not (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); transpose it"
+        )
     _check_size(name, array.shape[1], array.shape[0], limits)
     notes: list[str] = []
     if array.dtype == np.uint8:
@@ -194,7 +206,9 @@ def _from_array(array: npt.NDArray[Any], limits: ImageLimits) -> Image:
         notes.append("16bit_scaled_to_8bit")
     elif array.dtype.kind == "f":
         if not np.isfinite(array).all():
-            raise ImageError(f"{name}: holds NaN or infinite values; clean them first, for example np.nan_to_num")
+            raise ImageError(
+                f"{name}: holds NaN or infinite values; clean them first, for example np.nan_to_num"
+            )
         if array.min() < 0 or array.max() > 1:
             raise ImageError(
                 f"{name}: float values span {array.min():.3g} to {array.max():.3g}; scale to 0..1 or give uint8 0..255"

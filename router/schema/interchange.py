@@ -10,7 +10,16 @@ import numpy as np
 
 from visionrouter.schema.arrays import F32, Bool
 from visionrouter.schema.errors import MissingExtraError, SchemaError
-from visionrouter.schema.payload import Classification, Composite, DepthMap, Detections, NormalMap, Payload, Poses, Segmentation
+from visionrouter.schema.payload import (
+    Classification,
+    Composite,
+    DepthMap,
+    Detections,
+    NormalMap,
+    Payload,
+    Poses,
+    Segmentation,
+)
 
 if TYPE_CHECKING:
     import supervision
@@ -40,14 +49,18 @@ def elements(payload: Payload | None) -> tuple[F32, tuple[str, ...], F32, Bool |
         case None:
             return np.zeros((0, 4), np.float32), (), np.zeros(0, np.float32), None
         case _:
-            raise SchemaError(f"a {payload.kind} is not a set of things; this export takes boxes, masks and poses")
+            raise SchemaError(
+                f"a {payload.kind} is not a set of things; this export takes boxes, masks and poses"
+            )
 
 
 def to_supervision(result: Result) -> supervision.Detections:
     try:
         import supervision
     except ImportError as error:
-        raise MissingExtraError("supervision is not installed; pip install 'visionrouter[supervision]'") from error
+        raise MissingExtraError(
+            "supervision is not installed; pip install 'visionrouter[supervision]'"
+        ) from error
     boxes, labels, scores, masks = elements(result.payload)
     if not len(labels):
         return supervision.Detections.empty()
@@ -83,7 +96,10 @@ def to_coco(result: Result, image_id: int = 0, categories: Iterable[str] | None 
         }
         if masks is not None:
             rle: Any = coco.encode(np.asfortranarray(masks[i].astype(np.uint8)))
-            row["segmentation"] = {"size": [int(v) for v in rle["size"]], "counts": rle["counts"].decode("ascii")}
+            row["segmentation"] = {
+                "size": [int(v) for v in rle["size"]],
+                "counts": rle["counts"].decode("ascii"),
+            }
             row["area"] = float(masks[i].sum())
         if isinstance(result.payload, Poses):
             found = result.payload.keypoint_scores[i] > 0

@@ -9,7 +9,19 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from visionrouter.schema.arrays import Bool, Boxes, Dense, DenseU8, Grid, Keypoints, Masks, Record, Scores, check, fail
+from visionrouter.schema.arrays import (
+    Bool,
+    Boxes,
+    Dense,
+    DenseU8,
+    Grid,
+    Keypoints,
+    Masks,
+    Record,
+    Scores,
+    check,
+    fail,
+)
 from visionrouter.schema.task import Operation
 
 

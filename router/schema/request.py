@@ -7,16 +7,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 
 import numpy as np
 
-from visionrouter.schema.arrays import F32, Boxes, Points, U8, check
+from visionrouter.schema.arrays import F32, U8, Boxes, Points, check
 from visionrouter.schema.errors import RequestError
 from visionrouter.schema.image import Image
 from visionrouter.schema.task import Instruction, Palette, Target, Task
-
-_NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
 class Criticality(StrEnum):
@@ -63,7 +60,7 @@ class Request:
     image: Image
     instruction: Instruction
     prompts: Prompts = NO_PROMPTS
-    tags: Mapping[str, str] = _NO_TAGS
+    tags: Mapping[str, str] = field(default_factory=dict)
     deadline_ms: float | None = None
     criticality: Criticality = Criticality.NORMAL
     seed: int = 0
@@ -71,19 +68,25 @@ class Request:
 
     def __post_init__(self) -> None:
         if self.deadline_ms is not None and not (self.deadline_ms > 0 and math.isfinite(self.deadline_ms)):
-            raise RequestError(f"deadline_ms is {self.deadline_ms}; give a positive number of milliseconds or None")
+            raise RequestError(
+                f"deadline_ms is {self.deadline_ms}; give a positive number of milliseconds or None"
+            )
         if not 0 <= self.seed < 2**63:
             raise RequestError(f"seed is {self.seed}; give an integer from 0 to 2^63-1")
         if self.instruction.task is Task.PROMPTABLE and not self.prompts:
             raise RequestError("a promptable segmentation needs a box or a point; give boxes= or points=")
         for name, coordinates in (("boxes", self.prompts.boxes), ("points", self.prompts.points)):
             if coordinates.size and not _inside(coordinates, self.image):
-                raise RequestError(f"{name} lie outside the image of {self.image.width}x{self.image.height} pixels")
+                raise RequestError(
+                    f"{name} lie outside the image of {self.image.width}x{self.image.height} pixels"
+                )
 
 
 def _inside(coordinates: F32, image: Image) -> bool:
     xs, ys = coordinates[:, 0::2], coordinates[:, 1::2]
-    return bool((xs >= 0).all() and (ys >= 0).all() and (xs <= image.width).all() and (ys <= image.height).all())
+    return bool(
+        (xs >= 0).all() and (ys >= 0).all() and (xs <= image.width).all() and (ys <= image.height).all()
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+
 from visionrouter.backends.fake import Answer, FakeBackend
 from visionrouter.engine.worker import Worker
 from visionrouter.schema.errors import ClosedError, OverloadedError, WeightsError

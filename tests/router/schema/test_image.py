@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import PIL.Image
 import pytest
+
 from visionrouter.schema.errors import ImageError
 from visionrouter.schema.image import Image, ImageLimits, load_image
 
@@ -57,7 +58,9 @@ def test_exif_orientation_is_applied():
     assert "exif_rotated" in image.notes
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "RGBA", "LA", "I;16"])
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "P", "CMYK", "YCbCr", "LAB", "HSV", "I", "F", "RGBA", "LA", "I;16"]
+)
 def test_every_mode_becomes_rgb(mode):
     image = load_image(PIL.Image.new(mode, (3, 2)))
     assert image.pixels.shape == (2, 3, 3)
@@ -121,7 +124,12 @@ def test_truncated_jpeg():
 def test_missing_folder_empty_and_misnamed_files(tmp_path):
     (tmp_path / "empty.png").touch()
     (tmp_path / "text.jpg").write_text("not a picture")
-    for name, words in [("none.png", "no such file"), (".", "folder"), ("empty.png", "empty"), ("text.jpg", "not an image")]:
+    for name, words in [
+        ("none.png", "no such file"),
+        (".", "folder"),
+        ("empty.png", "empty"),
+        ("text.jpg", "not an image"),
+    ]:
         with pytest.raises(ImageError, match=words):
             load_image(tmp_path / name)
 

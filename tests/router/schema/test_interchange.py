@@ -7,6 +7,7 @@ import PIL.Image
 import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
+
 from visionrouter.schema.decision import Decision, Outcome, Reason
 from visionrouter.schema.errors import SchemaError
 from visionrouter.schema.interchange import depth_to_mm
@@ -52,7 +53,9 @@ def test_pycocotools_reads_the_dataset(tmp_path, capsys):
 
 def test_coco_keypoints_mark_what_was_not_found():
     box, one = np.array([[0, 0, 4, 4]], np.float32), np.ones(1, np.float32)
-    poses = Poses(np.array([[[1, 2], [3, 3]]], np.float32), np.array([[0.8, 0]], np.float32), box, one, ("a", "b"))
+    poses = Poses(
+        np.array([[[1, 2], [3, 3]]], np.float32), np.array([[0.8, 0]], np.float32), box, one, ("a", "b")
+    )
     row = result(poses).to_coco()["annotations"][0]
     assert row["keypoints"] == [1, 2, 2, 0, 0, 0]
     assert row["num_keypoints"] == 1

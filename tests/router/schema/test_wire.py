@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from visionrouter.schema.decision import Attempt, Decision, Outcome, Reason, Risk, Verdict, VerdictKind
 from visionrouter.schema.errors import SchemaError
 from visionrouter.schema.payload import (
@@ -46,7 +47,9 @@ def boxes(draw, n):
 @st.composite
 def detections(draw):
     n = draw(counts)
-    return Detections(draw(boxes(n)), draw(floats(n, unit)), tuple(draw(st.lists(words, min_size=n, max_size=n))))
+    return Detections(
+        draw(boxes(n)), draw(floats(n, unit)), tuple(draw(st.lists(words, min_size=n, max_size=n)))
+    )
 
 
 @st.composite
@@ -54,7 +57,9 @@ def segmentations(draw):
     n, h, w = draw(counts), draw(sides), draw(sides)
     masks = draw(hnp.arrays(np.bool_, (n, h, w)))
     labels = tuple(draw(st.lists(words, min_size=n, max_size=n)))
-    return Segmentation(masks, draw(floats(n, unit)), labels, draw(st.sampled_from(["instance", "referring", "promptable"])))
+    return Segmentation(
+        masks, draw(floats(n, unit)), labels, draw(st.sampled_from(["instance", "referring", "promptable"]))
+    )
 
 
 @st.composite
@@ -76,7 +81,12 @@ def poses(draw):
     n, k = draw(counts), draw(st.integers(1, 3))
     names = tuple(draw(st.lists(words, min_size=k, max_size=k)))
     return Poses(
-        draw(floats((n, k, 2))), draw(floats((n, k), unit)), draw(boxes(n)), draw(floats(n, unit)), names, ((0, k - 1),)
+        draw(floats((n, k, 2))),
+        draw(floats((n, k), unit)),
+        draw(boxes(n)),
+        draw(floats(n, unit)),
+        names,
+        ((0, k - 1),),
     )
 
 
@@ -89,7 +99,13 @@ def classifications(draw):
 simple = st.one_of(detections(), segmentations(), depth_maps(), normal_maps(), poses(), classifications())
 finite = st.floats(-1e9, 1e9)
 entities = st.builds(
-    Entity, words, st.tuples(*[finite] * 4), unit, st.none() | finite, st.none() | st.tuples(finite, finite), st.none() | words
+    Entity,
+    words,
+    st.tuples(*[finite] * 4),
+    unit,
+    st.none() | finite,
+    st.none() | st.tuples(finite, finite),
+    st.none() | words,
 )
 composites = st.builds(
     Composite,
@@ -168,7 +184,13 @@ def test_candidates_stay_in_memory():
     decision = Decision("r", Task.CLASSIFY, "", Outcome.ACCEPTED, Reason.NO_GATE, "p", "h", "default")
     plain = Result("r", Task.CLASSIFY, Outcome.ACCEPTED, decision, (1, 1), payload)
     full = Result(
-        "r", Task.CLASSIFY, Outcome.ACCEPTED, decision, (1, 1), payload, candidates=(Candidate("b", Prediction(payload), True),)
+        "r",
+        Task.CLASSIFY,
+        Outcome.ACCEPTED,
+        decision,
+        (1, 1),
+        payload,
+        candidates=(Candidate("b", Prediction(payload), True),),
     )
     assert full.to_json() == plain.to_json()
     assert Result.from_json(full.to_json()) == full
@@ -183,7 +205,11 @@ def test_a_document_that_is_no_result_is_refused(text):
 def test_the_schema_describes_what_is_written():
     schema = result_json_schema()
     assert "candidates" not in schema["properties"]
-    kinds = {d["properties"]["kind"]["const"] for d in schema["$defs"].values() if "kind" in d.get("properties", {}) and "const" in d["properties"]["kind"]}
+    kinds = {
+        d["properties"]["kind"]["const"]
+        for d in schema["$defs"].values()
+        if "kind" in d.get("properties", {}) and "const" in d["properties"]["kind"]
+    }
     assert kinds >= {"detections", "segmentation", "depth", "normals", "poses", "classification", "composite"}
 
 
@@ -199,13 +225,21 @@ box = np.array([[0, 0, 1, 1]], np.float32)
         (lambda: Detections(box[:, [2, 3, 0, 1]], one, ("a",)), "x1 > x2"),
         (lambda: Detections(box * np.float32("nan"), one, ("a",)), "NaN"),
         (lambda: Detections(box, one * 2, ("a",)), "0..1"),
-        (lambda: Segmentation(np.ones((2, 3, 3), bool), np.ones(2, np.float32), ("a", "b"), "semantic"), "overlap"),
+        (
+            lambda: Segmentation(np.ones((2, 3, 3), bool), np.ones(2, np.float32), ("a", "b"), "semantic"),
+            "overlap",
+        ),
         (lambda: Segmentation(np.ones((1, 3, 3), np.uint8), one, ("a",), "instance"), "expected bool"),
         (lambda: DepthMap(np.full((2, 2), -1, np.float32), "m"), "negative metres"),
         (lambda: NormalMap(np.ones((2, 2, 3), np.float32)), "unit length"),
         (lambda: NormalMap(np.full((2, 2, 3), np.inf, np.float32)), "infinite"),
         (lambda: Classification(("a", "b"), np.array([0.1, 0.9], np.float32)), "not sorted"),
-        (lambda: Poses(np.zeros((1, 2, 2), np.float32), np.ones((1, 2), np.float32), box, one, ("a", "b"), ((0, 2),)), "edge"),
+        (
+            lambda: Poses(
+                np.zeros((1, 2, 2), np.float32), np.ones((1, 2), np.float32), box, one, ("a", "b"), ((0, 2),)
+            ),
+            "edge",
+        ),
         (lambda: Detections([[0, 0, 1, 1]], one, ("a",)), "numpy array"),
     ],
 )
