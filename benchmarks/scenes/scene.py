@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -157,6 +157,131 @@ class Views(TensorGroup):
         return self.rgb.shape[3]
 
 
-def concatenate(groups: Sequence[Views]) -> Views:
-    """Join batches of one size along the scene axis."""
-    raise NotImplementedError
+@dataclass(frozen=True)
+class Environment(TensorGroup):
+    """What is not an object: the enclosing cuboid, the ground's regions, light and air."""
+
+    bounds: Tensor
+    """(B, 6) x0, x1, y0, y1, z0, z1 of the cuboid round the camera; beyond `OPEN_M` a side is the sky"""
+    face_class: Tensor
+    """(B, 6) int64 class of its sides, in the order of `bounds`; the floor is the third"""
+    face_material: Tensor
+    """(B, 6, 16)"""
+    region: Tensor
+    """(B, G, 6) strips painted over the floor, later ones on top: x, z of a point on the middle line, its
+    heading (radians from +z towards +x), half width, amplitude and frequency of its wobble"""
+    region_class: Tensor
+    """(B, G) int64, -1 for none"""
+    region_material: Tensor
+    """(B, G, 16)"""
+    key_light: Tensor
+    """(B, 4) direction to the sun and 0, or position of a lamp and 1; it casts the shadows"""
+    key_colour: Tensor
+    """(B, 3) linear light on a surface that faces the sun, or at one metre from the lamp"""
+    fill_light: Tensor
+    """(B, 3) direction to a second light without shadows"""
+    fill_colour: Tensor
+    """(B, 3)"""
+    ambient_up: Tensor
+    """(B, 3) light from above"""
+    ambient_down: Tensor
+    """(B, 3) light from below"""
+    zenith: Tensor
+    """(B, 3) linear colour of the sky overhead"""
+    horizon: Tensor
+    """(B, 3) linear colour of the sky at the horizon"""
+    clouds: Tensor
+    """(B, 3) cover in [0, 1], scale, phase"""
+    haze: Tensor
+    """(B,) extinction of the air in 1/m"""
+    shadow_blur: Tensor
+    """(B,) half width of the penumbra as a share of the picture's height"""
+
+
+@dataclass(frozen=True)
+class Sensor(TensorGroup):
+    """How the camera turns light into sRGB."""
+
+    exposure: Tensor
+    """(B,) log-average of the picture that the exposure aims at"""
+    white_balance: Tensor
+    """(B, 3) gains"""
+    contrast: Tensor
+    """(B,) strength of the S-curve"""
+    saturation: Tensor
+    """(B,) 1 leaves colours as they are"""
+    vignette: Tensor
+    """(B,) light lost in the corners"""
+    blur: Tensor
+    """(B,) weight of the 3x3 point spread"""
+    noise: Tensor
+    """(B,) standard deviation of the noise at mid grey"""
+
+
+OPEN_M = 1500.0
+"""A side of the cuboid farther than this is the sky."""
+
+
+@dataclass(frozen=True)
+class Scenes(TensorGroup):
+    """Parameters of B scenes: all that is needed to render them at any size and moment."""
+
+    seed: Tensor
+    """(B,) int64"""
+    world: Tensor
+    """(B,) int64 index into WORLDS"""
+    class_id: Tensor
+    """(B, K) int64 index into CLASSES, -1 for an empty slot"""
+    colour: Tensor
+    """(B, K) int64 index into COLOUR_NAMES, -1 where no single colour would be named"""
+    position: Tensor
+    """(B, K, 3) metres, world, at time zero"""
+    heading: Tensor
+    """(B, K) radians from +z towards +x"""
+    velocity: Tensor
+    """(B, K, 3) metres a second"""
+    turn_rate: Tensor
+    """(B, K) radians a second"""
+    keypoints: Tensor
+    """(B, K, 17, 3) in object frames; NaN where the object is not a person"""
+    parts: Parts
+    """In object frames where `owner` >= 0, in the world where it is -1"""
+    camera: Camera
+    camera_velocity: Tensor
+    """(B, 3) metres a second"""
+    camera_turn: Tensor
+    """(B, 3) radians a second about x, y, z"""
+    environment: Environment
+    sensor: Sensor
+
+
+G = TypeVar("G", bound="TensorGroup")
+
+
+def concatenate(groups: Sequence[G]) -> G:
+    """Join groups of one type along the scene axis. Tensors that differ in their second axis (parts, ground
+    regions) are padded with -1 where they are whole numbers, with 0 elsewhere."""
+    first = groups[0]
+    out = {}
+    for field in fields(first):  # type: ignore[arg-type]
+        values = [getattr(g, field.name) for g in groups]
+        if isinstance(values[0], TensorGroup):
+            out[field.name] = concatenate(values)
+        else:
+            out[field.name] = _join(values)
+    return replace(first, **out)  # type: ignore[type-var]
+
+
+def _join(values: list[Tensor]) -> Tensor:
+    if values[0].dim() > 1:
+        longest = max(v.shape[1] for v in values)
+        values = [_pad(v, longest) for v in values]
+    return torch.cat(values)
+
+
+def _pad(value: Tensor, length: int) -> Tensor:
+    missing = length - value.shape[1]
+    if missing == 0:
+        return value
+    filler = 0 if value.is_floating_point() else -1
+    return torch.cat([value, value.new_full((len(value), missing, *value.shape[2:]), filler)], 1)

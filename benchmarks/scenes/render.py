@@ -1,0 +1,128 @@
+"""Rendering scenes with their ground truth, on the device where the scenes are."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from visionrouter.benchmarks.scenes import cast, shading, truth
+from visionrouter.benchmarks.scenes.camera import pixel_rays
+from visionrouter.benchmarks.scenes.cast import TILE, Solids
+from visionrouter.benchmarks.scenes.develop import develop
+from visionrouter.benchmarks.scenes.intersect import MISS, Vec, dot
+from visionrouter.benchmarks.scenes.motion import camera_at, posed
+from visionrouter.benchmarks.scenes.scene import Camera, Scenes, Views, concatenate
+from visionrouter.benchmarks.scenes.surface import Surface, class_table, meet
+
+
+def render(
+    scenes: Scenes, height: int = 256, width: int = 256, *, shadows: bool = True, time_s: float = 0.0
+) -> Views:
+    """Draw B scenes as they are at `time_s`, with the truth of every pixel and object.
+
+    On the CPU the scenes are drawn one by one, which is faster there and makes no difference to the result.
+    """
+    if height < 1 or width < 1:
+        raise ValueError(f"a picture of {width}x{height} pixels cannot be rendered: both must be positive")
+    step = 1 if scenes.seed.device.type == "cpu" else len(scenes)
+    with torch.no_grad():
+        groups = [
+            _render(scenes[i : i + step], height, width, shadows, time_s) for i in range(0, len(scenes), step)
+        ]
+    return groups[0] if len(groups) == 1 else concatenate(groups)
+
+
+def _render(scenes: Scenes, height: int, width: int, shadows: bool, time_s: float) -> Views:
+    solids, camera = Solids.of(posed(scenes, time_s)), camera_at(scenes, time_s)
+    surface, ray, owner_tiles, silhouettes = _look(scenes, solids, camera, height, width)
+    rows, columns = surface.distance.shape[1:]
+    b = len(scenes)
+
+    intrinsics = camera.intrinsics(height, width)
+    footprint = surface.distance.clamp_max(1e4) / intrinsics[:, 0, None, None]
+    cosine = dot(surface.normal, ray).abs() / dot(ray, ray).sqrt()
+    albedo, normal = shading.albedo_and_normal(
+        surface.material, surface.local, surface.u, surface.v, surface.normal, footprint / cosine.clamp_min(0.1)
+    )
+    lit = _shadow(scenes, solids, surface) if shadows else torch.ones_like(surface.distance)
+    lit = shading.soften(lit, surface.distance, scenes.environment.shadow_blur * height)
+    openness = shading.contact_shade(
+        surface.distance, surface.position, surface.normal, surface.sky, intrinsics[:, 0]
+    )
+    light = shading.illuminate(scenes.environment, surface, ray, albedo, normal, lit, openness)
+    light = [
+        torch.where(surface.sky, s, c) for s, c in zip(shading.sky(scenes.environment, ray), light, strict=True)
+    ]
+    rgb = develop(torch.stack(light, 1)[:, :, :height, :width], scenes.sensor, scenes.seed)
+
+    classes = class_table(solids, scenes.environment)
+    semantic = torch.gather(classes, 1, surface.row.view(b, -1)).view_as(surface.row)
+    semantic = torch.where(surface.sky, 0, semantic).to(torch.uint8)
+    on_part = ~surface.sky & (surface.row < solids.parts.kind.shape[1])
+    owner = torch.gather(solids.parts.owner, 1, torch.where(on_part, surface.row, 0).view(b, -1))
+    owner = torch.where(on_part, owner.view_as(surface.row), -1)
+    tiles = cast.to_tiles(torch.stack([owner.float(), surface.distance], 1))
+    normals = _to_camera(camera, surface.normal)
+    return Views(
+        rgb=rgb,
+        depth_m=torch.where(surface.sky, torch.inf, surface.distance)[:, :height, :width].contiguous(),
+        normals=torch.where(surface.sky[:, None], 0.0, normals)[:, :, :height, :width].contiguous(),
+        instance=(owner + 1).to(torch.uint8)[:, :height, :width].contiguous(),
+        semantic=semantic[:, :height, :width].contiguous(),
+        objects=truth.objects(
+            scenes, silhouettes, tiles[:, :, 0].long(), tiles[:, :, 1], height, width, time_s
+        ),
+        intrinsics=intrinsics,
+        seed=scenes.seed,
+        world=scenes.world,
+    )
+
+
+def _look(
+    scenes: Scenes, solids: Solids, camera: Camera, height: int, width: int
+) -> tuple[Surface, Vec, Tensor, cast.Silhouettes]:
+    """Cast the camera's rays. The grid is rounded up to whole tiles."""
+    rows, columns = (-(-size // TILE) * TILE for size in (height, width))
+    u, v = pixel_rays(camera, height, width, rows, columns)
+    local = Vec(u, v, torch.ones_like(u))
+    r = camera.rotation[:, :, :, None, None]
+    ray = Vec(*(r[:, i, 0] * local.x + r[:, i, 1] * local.y + r[:, i, 2] * local.z for i in range(3)))
+    tiles = cast.to_tiles(torch.stack([*ray, u, v], 1))
+    b, t = tiles.shape[:2]
+    found = cast.camera_pairs(solids, camera.position, camera.rotation, tiles[:, :, 3], tiles[:, :, 4])
+    origin = camera.position[:, None].expand(b, t, 3).reshape(-1, 3, 1)
+    distance, part, silhouettes = cast.nearest(
+        solids, found, origin, tiles[:, :, :3].flatten(0, 1).contiguous(), True
+    )
+    hits = torch.stack([distance.view(b, t, -1), part.view(b, t, -1).float()], 2)
+    image = cast.from_tiles(hits, rows, columns)
+    eye = Vec(*(c[:, None, None] for c in camera.position.unbind(-1)))
+    surface = meet(solids, scenes.environment, eye, ray, image[:, 0], image[:, 1].long())
+    return surface, ray, part, silhouettes
+
+
+def _shadow(scenes: Scenes, solids: Solids, surface: Surface) -> Tensor:
+    """(B, H, W): 1 where the key light reaches the surface, 0 where something stands between."""
+    towards, length, _ = shading.key_direction(scenes.environment, surface.position)
+    lift = 2e-3 + 1e-3 * surface.distance.clamp_max(1e4)
+    start = Vec(*(p + n * lift for p, n in zip(surface.position, surface.normal, strict=True)))
+    asks = ~surface.sky & (dot(surface.normal, towards) > 0)
+    packed = cast.to_tiles(
+        torch.stack([*start, *(c.expand_as(lift) for c in towards), length.expand_as(lift), asks.float()], 1)
+    )
+    asking = packed[:, :, 7] > 0.5
+    found = cast.light_pairs(solids, scenes.environment.key_light, packed[:, :, :3], asking)
+    flat = packed.flatten(0, 1)
+    reach = torch.where(flat[:, 7] > 0.5, flat[:, 6] - 0.02, 0.0).clamp_max(MISS / 2)
+    dark = cast.blocked(solids, found, flat[:, :3].contiguous(), flat[:, 3:6].contiguous(), reach)
+    h, w = lift.shape[1:]
+    return 1 - cast.from_tiles(dark.view(*asking.shape)[:, :, None].float(), h, w)[:, 0]
+
+
+def _to_camera(camera: Camera, normal: Vec) -> Tensor:
+    """World normals as (B, 3, H, W) in the delivered frame: +x right, +y up, +z to the viewer."""
+    r = camera.rotation[:, :, :, None, None]
+    x, y, z = (r[:, 0, i] * normal.x + r[:, 1, i] * normal.y + r[:, 2, i] * normal.z for i in range(3))
+    return torch.stack([x, y, -z], 1)
+
+
