@@ -12,10 +12,13 @@ from visionrouter.benchmarks.scenes.draw import Draw
 from visionrouter.benchmarks.scenes.scene import Camera, Environment, Parts, Scenes, concatenate
 from visionrouter.benchmarks.scenes.vocabulary import CLASS_ID, WORLDS
 from visionrouter.benchmarks.scenes.worlds.furnish import Plan, furnish
+from visionrouter.benchmarks.scenes.worlds.landscape import landscape
+from visionrouter.benchmarks.scenes.worlds.room import room
 from visionrouter.benchmarks.scenes.worlds.street import street
+from visionrouter.benchmarks.scenes.worlds.table import table
 
 World = Callable[[Draw, bool], tuple[Plan, Environment, Camera, Parts | None]]
-BUILDERS: dict[str, World] = {"street": street}
+BUILDERS: dict[str, World] = {"street": street, "room": room, "table": table, "landscape": landscape}
 CLEARANCE_M = {"street": 1.1, "room": 0.35, "table": 0.06, "landscape": 1.2}
 
 

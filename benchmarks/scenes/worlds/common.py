@@ -13,6 +13,7 @@ from visionrouter.benchmarks.scenes.draw import Draw
 from visionrouter.benchmarks.scenes.scene import OPEN_M, Camera
 from visionrouter.benchmarks.scenes.textures import MATERIAL_SIZE, Pattern, Slot
 from visionrouter.benchmarks.scenes.vocabulary import CLASS_ID, HELD_OUT
+from visionrouter.benchmarks.scenes.worlds.furnish import Plan
 
 ANYWHERE = 2 * math.pi
 
@@ -33,6 +34,31 @@ def strangers(draw: Draw, class_id: Tensor, share: float) -> Tensor:
     ids = torch.tensor([CLASS_ID[name] for name in HELD_OUT])
     n = class_id.shape[1]
     return torch.where(draw.chance(share, n), ids[draw.integer(len(ids), n)], class_id)
+
+
+def odd_scale(draw: Draw, k: int, ood: bool) -> Tensor:
+    """(B, k): mostly near 1; out of domain a fifth of the things are giant or tiny."""
+    odd = draw.log_uniform(0.45, 2.2, k)
+    return torch.where(draw.chance(0.2 if ood else 0.03, k), odd, draw.uniform(0.88, 1.14, k))
+
+
+def lift(draw: Draw, plan: Plan) -> None:
+    """Some birds and balls are in the air."""
+    k = plan.class_id.shape[1]
+    up = draw.uniform(0.4, 5.0, k)
+    bird = (plan.class_id == CLASS_ID["bird"]) & draw.chance(0.6, k)
+    ball = (plan.class_id == CLASS_ID["sports ball"]) & draw.chance(0.2, k)
+    plan.position[..., 1] = torch.where(bird, up, torch.where(ball, up * 0.3, plan.position[..., 1]))
+
+
+def scatter(
+    plan: Plan, slots: slice, draw: Draw, ids: Tensor, position: Tensor, heading: Tensor, share: Tensor | float
+) -> None:
+    """Fill slots with classes (B, m) at positions (B, m, 3), each with a probability."""
+    m = slots.stop - slots.start
+    plan.class_id[:, slots] = torch.where(draw.chance(share, m), ids, -1)
+    plan.position[:, slots] = position
+    plan.heading[:, slots] = heading
 
 
 def camera(draw: Draw, position: Tensor, yaw: Tensor, pitch: Tensor, fov: tuple[float, float]) -> Camera:

@@ -32,7 +32,7 @@ class Plan:
     velocity: Tensor
     """(B, K, 3)"""
     parent: Tensor
-    """(B, K) int64 slot that carries this one, -1 for none"""
+    """(B, K) int64 earlier slot on whose top this one stands, -1 for none"""
 
     @classmethod
     def empty(cls, b: int) -> Plan:
@@ -86,6 +86,7 @@ def furnish(draw: Draw, plan: Plan, extra: Parts | None, ood: bool, eye: Tensor,
         m = solid["kind"].shape[1]
         solid["object"] = index[:, None].expand(n, m)
         pieces.append({key: value.flatten(0, 1) for key, value in solid.items()})
+    _stand_on_parents(plan, high.view(b, k, 3)[..., 1])
     alive = _settle(plan, low.view(b, k, 3), high.view(b, k, 3), eye, clearance)
     keep = alive.flatten()
     return Furniture(
@@ -103,6 +104,18 @@ def _extent(solid: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     low = torch.where(there, solid["centre"] - reach, 1e3).amin(1)
     high = torch.where(there, solid["centre"] + reach, -1e3).amax(1)
     return low, high
+
+
+HIGHEST_SHELF_M = 1.45
+
+
+def _stand_on_parents(plan: Plan, top: Tensor) -> None:
+    """Lift what stands on something to its top (B, K), and drop what would stand out of reach."""
+    below = plan.parent.clamp_min(0)
+    height = (plan.position[..., 1] + top).gather(1, below)
+    carried = plan.parent >= 0
+    plan.position[..., 1] = torch.where(carried, plan.position[..., 1] + height, plan.position[..., 1])
+    plan.class_id = torch.where(carried & (height > HIGHEST_SHELF_M), -1, plan.class_id)
 
 
 def _settle(plan: Plan, low: Tensor, high: Tensor, eye: Tensor, clearance: float) -> Tensor:

@@ -12,7 +12,7 @@ from visionrouter.benchmarks.scenes.draw import Draw
 from visionrouter.benchmarks.scenes.scene import Camera, Environment, Parts
 from visionrouter.benchmarks.scenes.vocabulary import CLASS_ID
 from visionrouter.benchmarks.scenes.worlds.common import (
-    ANYWHERE, Regions, camera, classes, column, ground, open_bounds, sides, strangers,
+    ANYWHERE, Regions, camera, classes, column, ground, lift, odd_scale, open_bounds, sides, strangers,
 )  # fmt: skip
 from visionrouter.benchmarks.scenes.worlds.furnish import Plan
 
@@ -98,8 +98,8 @@ def street(draw: Draw, ood: bool) -> tuple[Plan, Environment, Camera, Parts | No
     if ood:
         odd = strangers(draw, odd, 0.6)
     fill(slice(s, s + m), odd, free, draw.uniform(0, ANYWHERE, m), draw.uniform(0.15, 0.8, 1), draw.uniform(0, 1, m) * draw.chance(0.3, m))
-    plan.scale[:] = draw.uniform(0.9, 1.12, plan.scale.shape[1]) * _odd_scale(draw, plan, ood)
-    _lift(draw, plan)
+    plan.scale[:] = odd_scale(draw, plan.scale.shape[1], ood)
+    lift(draw, plan)
 
     height = torch.where(draw.chance(0.2, 1)[:, 0], column(draw, 2.5, 7.0), column(draw, 0.9, 2.1))
     eye = torch.stack([torch.zeros(n), height, torch.zeros(n)], -1)
@@ -128,19 +128,3 @@ def street(draw: Draw, ood: bool) -> tuple[Plan, Environment, Camera, Parts | No
         region_class=region_class, region_material=region_material, **vars(light),
     )  # fmt: skip
     return plan, surroundings, view, None
-
-
-def _odd_scale(draw: Draw, plan: Plan, ood: bool) -> Tensor:
-    """(B, K): mostly 1; out of domain a fifth of the things are giant or tiny."""
-    k = plan.scale.shape[1]
-    odd = draw.log_uniform(0.45, 2.2, k)
-    return torch.where(draw.chance(0.2 if ood else 0.03, k), odd, 1.0)
-
-
-def _lift(draw: Draw, plan: Plan) -> None:
-    """Some birds and balls are in the air."""
-    k = plan.class_id.shape[1]
-    up = draw.uniform(0.4, 5.0, k)
-    bird = (plan.class_id == CLASS_ID["bird"]) & draw.chance(0.6, k)
-    ball = (plan.class_id == CLASS_ID["sports ball"]) & draw.chance(0.2, k)
-    plan.position[..., 1] = torch.where(bird, up, torch.where(ball, up * 0.3, plan.position[..., 1]))
