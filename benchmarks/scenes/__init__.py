@@ -11,6 +11,7 @@ COLOUR_NAMES, joints in KEYPOINTS. With `ood=True` scenes hold classes (HELD_OUT
 ordinary ones never show. Shapes, units and frames are documented at the fields of `Views` and `Objects`.
 """
 
+from visionrouter.benchmarks.scenes.damage import DAMAGES, SEVERITIES, damage
 from visionrouter.benchmarks.scenes.render import render
 from visionrouter.benchmarks.scenes.scene import Camera, Objects, Scenes, Views, concatenate
 from visionrouter.benchmarks.scenes.truth import digest
@@ -36,9 +37,11 @@ __all__ = [
     "COCO_THINGS",
     "COLOURS",
     "COLOUR_NAMES",
+    "DAMAGES",
     "HELD_OUT",
     "KEYPOINTS",
     "MAX_OBJECTS",
+    "SEVERITIES",
     "SKELETON",
     "STUFF",
     "THINGS",
@@ -48,6 +51,7 @@ __all__ = [
     "Scenes",
     "Views",
     "concatenate",
+    "damage",
     "digest",
     "render",
     "sample",
