@@ -71,11 +71,7 @@ def load_profile(source: str | Path) -> Profile:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ProfileError(f"{path.name}: {place}: {first['msg']}") from error
-    backends: dict[str, Backend] = {}
-    for name, entry in model.backends.items():
-        backends[name] = create(
-            entry.use, name=name, params=entry.params, parts=_parts(path, name, entry, backends)
-        )
+    backends = {name: _make(path, name, model.backends) for name in model.backends}
     limits = {
         name: {
             task: {signal: model.limit() for signal, model in signals.items()}
@@ -86,13 +82,16 @@ def load_profile(source: str | Path) -> Profile:
     return Profile(model.name, backends, limits)
 
 
-def _parts(path: Path, name: str, entry: BackendEntry, made: Mapping[str, Backend]) -> dict[str, Backend]:
+def _make(path: Path, name: str, entries: Mapping[str, BackendEntry], inside: tuple[str, ...] = ()) -> Backend:
+    """The backend `name`, and its parts: each an instance of its own, since a backend is called by one thread at a time."""
+    if name in inside:
+        raise ProfileError(f"{path.name}: backends.{name} is a part of itself ({' > '.join((*inside, name))})")
+    entry = entries[name]
     for part in entry.parts.values():
-        if part not in made:
-            raise ProfileError(
-                f"{path.name}: backends.{name}.parts names {part!r}, which is not listed above it ({', '.join(made) or 'none'})"
-            )
-    return {key: made[part] for key, part in entry.parts.items()}
+        if part not in entries:
+            raise ProfileError(f"{path.name}: backends.{name}.parts names {part!r}, which is not one of: {', '.join(entries)}")
+    parts = {role: _make(path, part, entries, (*inside, name)) for role, part in entry.parts.items()}
+    return create(entry.use, name=name, params=entry.params, parts=parts)
 
 
 def _folder() -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,9 +18,9 @@ from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.engine import Engine, EngineOptions, LaneState, Run
 from visionrouter.engine.waiting import AsyncWaiter, BlockingWaiter, Waiter, drive
 from visionrouter.instruction import parse
-from visionrouter.policies import CompiledPolicy, RuleTrace, load_policy
+from visionrouter.policies import CompiledPolicy, PolicySource, Step, check_against, compile_policy, load_policy
 from visionrouter.schema.decision import Decision, Reason, Sink
-from visionrouter.schema.errors import RequestError, VisionRouterError
+from visionrouter.schema.errors import PolicyError, RequestError, SchemaError, VisionRouterError
 from visionrouter.schema.image import DEFAULT_LIMITS, Image, ImageLimits, ImageSource, load_image
 from visionrouter.schema.request import NO_PROMPTS, Criticality, Prompts, Query, Request
 from visionrouter.schema.result import Result
@@ -39,7 +38,7 @@ class RoutePreview:
     step: str
     task: Task
     rule: str
-    trace: tuple[RuleTrace, ...]
+    steps: tuple[Step, ...]
     backends: tuple[str, ...]
     skipped: tuple[tuple[str, Reason], ...]
     otherwise: str
@@ -69,7 +68,7 @@ class Router:
     def __init__(
         self,
         backends: Mapping[str, Backend] | Iterable[Backend],
-        policy: str | Path | CompiledPolicy = "default",
+        policy: PolicySource | CompiledPolicy = "default",
         *,
         limits: Mapping[str, Mapping[Task, Limits]] = _NOTHING,
         sinks: Sequence[Sink] = (),
@@ -78,7 +77,10 @@ class Router:
     ) -> None:
         named = dict(backends) if isinstance(backends, Mapping) else {b.spec.name: b for b in backends}
         self.backends: Mapping[str, Backend] = MappingProxyType(named)
-        self.policy = policy if isinstance(policy, CompiledPolicy) else load_policy(policy)
+        self.policy = policy if isinstance(policy, CompiledPolicy) else compile_policy(load_policy(policy))
+        wrong = [f for f in check_against(self.policy, {n: b.spec for n, b in named.items()}) if f.severity == "error"]
+        if wrong:
+            raise PolicyError(f"policy {self.policy.name}: " + "; ".join(f"{f.path}: {f.message}" for f in wrong))
         self._sinks = tuple(sinks)
         self._image_limits = image_limits
         self._engine = Engine(named, limits, options)
@@ -88,7 +90,7 @@ class Router:
     def from_profile(
         cls,
         profile: str | Path = "nano",
-        policy: str | Path | CompiledPolicy = "default",
+        policy: PolicySource | CompiledPolicy = "default",
         *,
         sinks: Sequence[Sink] = (),
         image_limits: ImageLimits = DEFAULT_LIMITS,
@@ -111,6 +113,8 @@ class Router:
 
     async def arun(self, image: ImageSource, instruction: str | Instruction | Task, **options: Any) -> Result:
         """As `run`, from asyncio: images are decoded off the loop, and parts of a composite run side by side."""
+        import asyncio
+
         if not isinstance(image, Image | np.ndarray):
             image = await asyncio.to_thread(load_image, image, self._image_limits)
         return await self._answer(self.request(image, instruction, **options), AsyncWaiter())
@@ -124,6 +128,8 @@ class Router:
         **options: Any,
     ) -> list[Result | VisionRouterError]:
         """Answer one instruction on many images; see `arun_batch`. Not to be called from a running event loop."""
+        import asyncio
+
         return asyncio.run(self.arun_batch(images, instruction, concurrency=concurrency, **options))
 
     async def arun_batch(
@@ -138,6 +144,8 @@ class Router:
 
         An image that cannot be read gives its error in its place, and the others are answered.
         """
+        import asyncio
+
         slots = asyncio.Semaphore(concurrency)
 
         async def one(image: ImageSource) -> Result | VisionRouterError:
@@ -177,7 +185,7 @@ class Router:
             load_image(image, self._image_limits),
             instruction,
             _prompts(boxes, points, point_labels),
-            tags,
+            dict(tags),
             deadline_ms,
             _criticality(criticality),
             seed,
@@ -190,17 +198,17 @@ class Router:
         request = self.request(image, instruction, **options)
         previews = []
         for name, part in _parts(request):
-            selected = self.policy.select(part)
-            lanes, skipped = self._engine.resolve(selected.route, _query(part), self.policy.licences)
+            why = self.policy.explain(part)
+            resolved = self._engine.resolve(why.route, _query(part), self.policy.licences)
             previews.append(
                 RoutePreview(
                     name,
                     part.instruction.task,
-                    selected.rule,
-                    self.policy.explain(part),
-                    tuple(lane.backend.spec.name for lane, _ in lanes),
-                    skipped,
-                    selected.route.otherwise,
+                    why.rule,
+                    why.steps,
+                    tuple(lane.backend.spec.name for lane, _ in resolved.lanes),
+                    resolved.skipped,
+                    why.route.otherwise,
                 )
             )
         return Explanation(request.instruction, self.policy.name, self.policy.digest, tuple(previews))
@@ -232,6 +240,8 @@ class Router:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        import asyncio
+
         await asyncio.to_thread(self.close)
 
     async def _answer(self, request: Request, waiter: Waiter) -> Result:
@@ -354,7 +364,10 @@ def _prompts(boxes: object, points: object, point_labels: object) -> Prompts:
         labels = np.ones(len(p), np.uint8) if point_labels is None else np.asarray(point_labels, np.uint8)
     except (TypeError, ValueError) as error:
         raise RequestError("boxes are rows of x1 y1 x2 y2 and points rows of x y, in pixels") from error
-    return Prompts(b, p, labels)
+    try:
+        return Prompts(b, p, labels)
+    except SchemaError as error:
+        raise RequestError(str(error)) from error
 
 
 def _criticality(value: Criticality | str) -> Criticality:

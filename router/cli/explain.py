@@ -22,9 +22,10 @@ def as_text(explanation: Explanation) -> str:
     lines.append(f"policy      {explanation.policy} ({explanation.policy_hash[:12]})")
     for route in explanation.routes:
         lines.append(f"{route.step}: rule {route.rule!r}")
-        for step in route.trace:
-            why = f" ({step.error})" if step.error else ""
-            lines.append(f"  {'matched   ' if step.matched else 'no match  '}{step.rule}{why}")
+        for step in route.steps:
+            read = ", ".join(f"{path} = {value!r}" for path, value in step.values.items())
+            said = f"could not be told ({step.error})" if step.error else "matched" if step.matched else "no match"
+            lines.append(f"  {step.rule}: {said}: {step.when}" + (f"   [{read}]" if read else ""))
         lines.append(f"  tries     {' > '.join(route.backends) or 'nobody'}; otherwise {route.otherwise}")
         lines += [f"  left out  {name}: {reason.replace('_', ' ')}" for name, reason in route.skipped]
     return "\n".join(lines)

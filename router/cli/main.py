@@ -147,20 +147,20 @@ def validate(file: str, profile: str, as_json: bool) -> None:
     from visionrouter.backends.profile import load_profile
     from visionrouter.policies import check_against, load_policy
 
-    compiled = load_policy(file)
-    findings = check_against(compiled, {n: b.spec for n, b in load_profile(profile).backends.items()})
+    checked = load_policy(file)
+    findings = check_against(checked, {n: b.spec for n, b in load_profile(profile).backends.items()})
     errors = [f for f in findings if f.severity == "error"]
     if as_json:
-        rows = [{"severity": f.severity, "where": f.where, "message": f.message} for f in findings]
+        rows = [{"severity": f.severity, "path": f.path, "message": f.message} for f in findings]
         click.echo(
             json.dumps(
-                {"policy": compiled.name, "hash": compiled.digest, "valid": not errors, "findings": rows}
+                {"policy": checked.name, "hash": checked.digest, "valid": not errors, "findings": rows}
             )
         )
     else:
         for finding in findings:
-            click.echo(f"{finding.severity}: {finding.where}: {finding.message}", err=True)
-        click.echo(f"{compiled.name}: {'not valid' if errors else 'valid'} (hash {compiled.digest[:12]})")
+            click.echo(finding, err=True)
+        click.echo(f"{checked.name}: {'not valid' if errors else 'valid'} (hash {checked.digest[:12]})")
     if errors:
         sys.exit(2)
 

@@ -13,6 +13,7 @@ from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.waiting import Waiter
 from visionrouter.engine.worker import Worker
 from visionrouter.policies.licences import Licences
+from visionrouter.policies.resolve import resolve
 from visionrouter.schema.decision import Attempt, Outcome, Reason
 from visionrouter.schema.request import Query
 from visionrouter.schema.result import Candidate
@@ -50,6 +51,15 @@ class Run:
     chosen: Candidate | None
 
 
+@dataclass(frozen=True, slots=True)
+class ResolvedLanes:
+    """A route written out for one task. Holds its `route`, so that the route's id is not given to another."""
+
+    route: Route
+    lanes: tuple[tuple[Lane, Accept], ...]
+    skipped: tuple[tuple[str, Reason], ...]
+
+
 class Engine:
     """Owns a lane a backend. Safe to use from several threads and event loops at once."""
 
@@ -68,6 +78,7 @@ class Engine:
             for name, backend in backends.items()
         }
         self._limits = limits
+        self._resolved: dict[tuple[int, Task, bool], ResolvedLanes] = {}
 
     def states(self) -> dict[str, LaneState]:
         return {
@@ -79,99 +90,69 @@ class Engine:
         for lane in self._lanes.values():
             lane.worker.close()
 
-    def resolve(
-        self, route: Route, query: Query, licences: Licences
-    ) -> tuple[tuple[tuple[Lane, Accept], ...], tuple[tuple[str, Reason], ...]]:
-        """The lanes a route comes to for a query, each once, with how it is accepted; and those left out, with why.
-
-        A backend that cannot do the task is listed as left out only where the route names it.
-        """
-        lanes: dict[str, tuple[Lane, Accept]] = {}
-        skipped: dict[str, Reason] = {}
-        for choice in route.try_:
-            for name, lane in self._lanes.items():
-                spec = lane.backend.spec
-                if name in lanes or not choice.selects(name, spec.kind):
-                    continue
-                if not _can(lane.backend, query):
-                    if choice.backend == name:
-                        skipped[name] = Reason.NO_BACKEND
-                elif not licences.permits(spec.licence):
-                    skipped[name] = Reason.LICENCE_DENIED
-                else:
-                    lanes[name] = lane, choice.accept or route.accept
-        return tuple(lanes.values()), tuple(skipped.items())
+    def resolve(self, route: Route, query: Query, licences: Licences) -> ResolvedLanes:
+        """The lanes a route comes to for a query, each with how it is accepted; and those left out, with why."""
+        key = id(route), query.task, bool(query.prompts)
+        found = self._resolved.get(key)
+        if found is None:
+            specs = [lane.backend.spec for lane in self._lanes.values()]
+            usable = [spec for spec in specs if query.prompts or not spec.needs_prompts]
+            resolved = resolve(route, query.task, usable, licences)
+            lanes = tuple((self._lanes[choice.backend], choice.accept or route.accept) for choice in resolved.choices)
+            found = self._resolved[key] = ResolvedLanes(route, lanes, resolved.skipped)
+        return found
 
     async def run(
         self, route: Route, query: Query, licences: Licences, deadline: Deadline, waiter: Waiter
     ) -> Run:
         """Try the route's choices in order. Never raises for what backends do."""
-        lanes, skipped = self.resolve(route, query, licences)
+        resolved = self.resolve(route, query, licences)
         attempts: list[Attempt] = []
         candidates: list[Candidate] = []
-        for i, (lane, accept) in enumerate(lanes):
-            reserve_ms = route.reserve_ms if i + 1 < len(lanes) else 0.0
+        for i, (lane, accept) in enumerate(resolved.lanes):
+            reserve_ms = route.reserve_ms if i + 1 < len(resolved.lanes) else 0.0
+            timeout_ms = deadline.cap_ms(route.attempt_timeout_ms, reserve_ms)
             limits = self._limits.get(lane.backend.spec.name, {}).get(query.task)
-            record, prediction = await attempt(
-                lane,
-                query,
-                accept,
-                limits,
-                deadline,
-                deadline.cap_ms(route.attempt_timeout_ms, reserve_ms),
-                waiter,
-            )
+            record, prediction = await attempt(lane, query, accept, limits, deadline, timeout_ms, waiter)
             attempts.append(record)
             if prediction is not None:
                 candidates.append(Candidate(lane.backend.spec.name, prediction, record.verdict.accepted))
             if record.verdict.accepted:
                 outcome = Outcome.ACCEPTED if i == 0 else Outcome.FELL_BACK
-                return Run(
-                    outcome,
-                    record.verdict.reason,
-                    tuple(attempts),
-                    tuple(candidates),
-                    skipped,
-                    candidates[-1],
-                )
+                return _run(outcome, record.verdict.reason, attempts, candidates, resolved, candidates[-1])
             if prediction is None and route.on_error == "abstain":
-                return Run(
-                    Outcome.ABSTAINED,
-                    record.verdict.reason,
-                    tuple(attempts),
-                    tuple(candidates),
-                    skipped,
-                    None,
-                )
-        return _exhausted(route, attempts, candidates, skipped, deadline)
+                return _run(Outcome.ABSTAINED, record.verdict.reason, attempts, candidates, resolved)
+        outcome, reason, best = _exhausted(route, attempts, candidates, resolved, deadline)
+        return _run(outcome, reason, attempts, candidates, resolved, best)
 
 
-def _can(backend: Backend, query: Query) -> bool:
-    spec = backend.spec
-    return query.task in spec.tasks and (bool(query.prompts) or not spec.needs_prompts)
+def _run(
+    outcome: Outcome,
+    reason: Reason,
+    attempts: list[Attempt],
+    candidates: list[Candidate],
+    resolved: ResolvedLanes,
+    chosen: Candidate | None = None,
+) -> Run:
+    return Run(outcome, reason, tuple(attempts), tuple(candidates), resolved.skipped, chosen)
 
 
 def _exhausted(
     route: Route,
     attempts: list[Attempt],
     candidates: list[Candidate],
-    skipped: tuple[tuple[str, Reason], ...],
+    resolved: ResolvedLanes,
     deadline: Deadline,
-) -> Run:
+) -> tuple[Outcome, Reason, Candidate | None]:
     """Nothing was accepted: the best effort (the first in the route's order that found something), or an abstention."""
     if not attempts:
-        denied = any(reason is Reason.LICENCE_DENIED for _, reason in skipped)
+        denied = any(reason is Reason.LICENCE_DENIED for _, reason in resolved.skipped)
         reason = Reason.LICENCE_DENIED if denied else Reason.NO_BACKEND
     elif len(attempts) == 1:
         reason = attempts[0].verdict.reason
     else:
         reason = Reason.DEADLINE_EXCEEDED if deadline.left_ms() == 0 else Reason.EXHAUSTED
-    made = tuple(attempts), tuple(candidates), skipped
     if route.otherwise == "best_effort" and candidates:
-        return Run(Outcome.DEGRADED, reason, *made, _best(candidates))
-    outcome = Outcome.ABSTAINED if candidates or not attempts else Outcome.FAILED
-    return Run(outcome, reason, *made, None)
-
-
-def _best(candidates: list[Candidate]) -> Candidate:
-    return next((c for c in candidates if not is_empty(c.prediction.payload)), candidates[0])
+        found = (c for c in candidates if not is_empty(c.prediction.payload))
+        return Outcome.DEGRADED, reason, next(found, candidates[0])
+    return (Outcome.ABSTAINED if candidates or not attempts else Outcome.FAILED), reason, None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from concurrent.futures import CancelledError
 
 from visionrouter.schema.decision import Reason
 from visionrouter.schema.errors import (
@@ -24,7 +24,7 @@ _REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
     (MemoryError, Reason.OUT_OF_MEMORY),
     (SchemaError, Reason.INVALID_OUTPUT),
     (ClosedError, Reason.CANCELLED),
-    (asyncio.CancelledError, Reason.CANCELLED),
+    (CancelledError, Reason.CANCELLED),
 )
 
 HARMLESS = frozenset(

@@ -6,7 +6,6 @@ runs one to its end with no event loop; under `AsyncWaiter` they are ordinary as
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
@@ -42,6 +41,8 @@ class AsyncWaiter:
     """Yields to the running event loop. Parts of a plan run side by side."""
 
     async def wait(self, future: Future[T], timeout_s: float | None) -> T:
+        import asyncio
+
         wrapped = asyncio.wrap_future(future)
         if timeout_s is None:
             return await wrapped
@@ -49,6 +50,8 @@ class AsyncWaiter:
             return await wrapped
 
     async def gather(self, parts: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+        import asyncio
+
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(part) for part in parts]
         return [task.result() for task in tasks]

@@ -16,6 +16,8 @@ Otherwise = Literal["abstain", "best_effort"]
 """What is answered when nothing passed: nothing, or the best there is, marked as not vouched for."""
 Gate = Literal["limits", "always", "evidence"]
 """What judges an answer: the profile's limits of its backend, nothing, or limits that the route gives itself."""
+KIND_WORDS = ("generative", "specialist", "any")
+"""What a `try` list may name instead of a backend: all of that kind."""
 SignalName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$", max_length=64)]
 """A key of `Evidence.signals`: snake case, dots between parts."""
 

@@ -57,6 +57,7 @@ class RelationKind(StrEnum):
     ON = "on"
     IN = "in"
     WITH = "with"  # wearing, holding, riding, carrying: "the man with a hat"
+    OF = "of"  # part of, belonging to: "the wheels of the car"
 
     @property
     def needs_anchor(self) -> bool:
@@ -76,6 +77,7 @@ _ANCHORED = frozenset(
         RelationKind.ON,
         RelationKind.IN,
         RelationKind.WITH,
+        RelationKind.OF,
     }
 )
 
@@ -127,7 +129,8 @@ class Instruction:
     """An instruction understood.
 
     `operation` is set for `Task.COMPOSITE` alone. `palette` holds the colours the words asked for (semantic
-    segmentation), empty where none were. `style` refines a redaction ("blur", "pixelate", "black").
+    segmentation), empty where none were. `style` refines a redaction ("blur", "pixelate", "black") or
+    a depth request ("metric", "relative"), None where the words left it open.
     """
 
     task: Task

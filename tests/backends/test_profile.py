@@ -1,0 +1,78 @@
+"""Profiles and the registry: what is written is what is made, and mistakes are named."""
+
+import pytest
+from visionrouter.backends.profile import load_profile, profile_names
+from visionrouter.backends.registry import create, names
+from visionrouter.schema.errors import ProfileError
+from visionrouter.schema.route import Limit
+from visionrouter.schema.task import Task
+
+GOOD = """
+schema_version: 1
+name: mine
+backends:
+  quick:
+    use: fake
+    params: {licence: MIT, batch_limit: 3}
+    limits: {depth: {score: {min: 0.5, max: 0.9}}}
+  slow: {use: fake}
+"""
+
+
+def write(tmp_path, text):
+    path = tmp_path / "profile.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_profile_makes_its_backends_in_order(tmp_path):
+    profile = load_profile(write(tmp_path, GOOD))
+    assert list(profile.backends) == ["quick", "slow"]
+    assert profile.backends["quick"].spec.name == "quick"
+    assert profile.backends["quick"].spec.licence == "MIT"
+    assert profile.limits["quick"] == {Task.DEPTH: {"score": Limit(0.5, 0.9)}}
+
+
+def test_the_packages_profiles_load_without_reading_weights():
+    for name in profile_names():
+        profile = load_profile(name)
+        for key, backend in profile.backends.items():
+            assert backend.spec.name == key
+            assert backend.spec.tasks
+            assert backend.spec.licence
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("use: fake\n    params", "use: fkae\n    params", "fkae.*did you mean 'fake'"),
+        ("batch_limit", "batch_limt", "takes no batch_limt.*batch_limit"),
+        ("limits:", "limit:", "limit"),
+        ("depth:", "dept:", "dept"),
+        ("max: 0.9", "max: 0.1", "min 0.5"),
+        ("schema_version: 1", "schema_version: 9", "schema_version"),
+        ("slow: {use: fake}", "slow: {use: fake, parts: {a: later}}", "'later', which is not one of: quick, slow"),
+        ("slow: {use: fake}", "slow: {use: fake, parts: {a: slow}}", "part of itself"),
+        ("name: mine", "name: [", "YAML"),
+        ("name: mine", "name: mine\nname: other", "twice"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, old, new, words):
+    assert old in GOOD
+    with pytest.raises(ProfileError, match=words):
+        load_profile(write(tmp_path, GOOD.replace(old, new)))
+
+
+def test_an_unknown_profile_lists_those_there_are():
+    with pytest.raises(ProfileError, match="nano"):
+        load_profile("naon")
+
+
+def test_a_missing_part_is_asked_for():
+    with pytest.raises(ProfileError, match="needs .*detector"):
+        create("cutout")
+
+
+def test_names_are_sorted_and_all_can_be_found():
+    assert list(names()) == sorted(names())
+    assert {"fake", "nano", "nanodet", "cutout"} <= set(names())
