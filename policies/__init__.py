@@ -1,0 +1,36 @@
+"""Policies: YAML that says which backends answer a request, in which order, and when an answer is good enough."""
+
+from visionrouter.policies.licences import Licences
+from visionrouter.policies.load import PolicySource, load_policy, preset_names
+from visionrouter.policies.model import Policy
+from visionrouter.policies.resolve import BackendInfo, Resolved, resolve
+from visionrouter.policies.schema import policy_json_schema
+from visionrouter.policies.select import (
+    CompiledPolicy,
+    Explanation,
+    RuleTrace,
+    Selected,
+    Step,
+    compile_policy,
+)
+from visionrouter.policies.validate import Finding, check_against
+
+__all__ = [
+    "BackendInfo",
+    "CompiledPolicy",
+    "Explanation",
+    "Finding",
+    "Licences",
+    "Policy",
+    "PolicySource",
+    "Resolved",
+    "RuleTrace",
+    "Selected",
+    "Step",
+    "check_against",
+    "compile_policy",
+    "load_policy",
+    "policy_json_schema",
+    "preset_names",
+    "resolve",
+]

@@ -1,0 +1,48 @@
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from visionrouter.schema.errors import SchemaError
+from visionrouter.schema.route import Choice, Limit, LimitModel
+
+sides = st.none() | st.floats(allow_nan=False, allow_infinity=False)
+
+
+@settings(deadline=None)
+@given(sides, sides, st.floats())
+def test_a_limit_holds_exactly_inside_its_interval_and_never_for_nan(low, high, value):
+    low_number = -math.inf if low is None else low
+    high_number = math.inf if high is None else high
+    if (low is None and high is None) or low_number > high_number:
+        with pytest.raises(SchemaError):
+            Limit(low, high)
+        with pytest.raises(ValidationError):
+            LimitModel(min=low, max=high)
+        return
+    expected = not math.isnan(value) and low_number <= value <= high_number
+    assert Limit(low, high).holds(value) is expected
+    assert LimitModel(min=low, max=high).limit() == Limit(low, high)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"max": "0.1"}, {"max": True}, {"max": math.nan}, {"min": -math.inf}, {"mx": 1.0}, {}]
+)
+def test_a_limit_in_yaml_is_numbers_alone(bad):
+    with pytest.raises(ValidationError):
+        LimitModel.model_validate(bad)
+
+
+def test_a_nan_side_is_refused():
+    with pytest.raises(SchemaError, match="no number is from min nan"):
+        Limit(min=math.nan, max=1.0)
+
+
+def test_a_choice_means_a_backend_or_all_of_a_kind():
+    assert Choice("nano").selects("nano", "generative")
+    assert not Choice("nano").selects("nanodet", "specialist")
+    assert Choice("specialist").selects("nanodet", "specialist")
+    assert not Choice("specialist").selects("nano", "generative")
+    assert Choice("any").selects("nano", "generative")
