@@ -81,11 +81,11 @@ def perspective_bounds(local: Tensor, depth: Tensor) -> Tensor:
     return torch.where(behind, whole, rect)
 
 
-def pairs(tile_rect: Tensor, part_rect: Tensor, wanted: Tensor) -> Tensor:
-    """(E, 3) int64 rows of scene, tile, part whose rectangles overlap, in ascending order."""
-    t, p = tile_rect[:, :, None], part_rect[:, None]
-    overlap = (t[..., :2] <= p[..., 2:]).all(-1) & (p[..., :2] <= t[..., 2:]).all(-1)
-    return (overlap & wanted[:, None]).nonzero()
+def overlaps(tile_rect: Tensor, part_rect: Tensor) -> Tensor:
+    """(B, T, P) bool: which rectangles overlap."""
+    t0, t1, t2, t3 = tile_rect[:, :, None].unbind(-1)
+    p0, p1, p2, p3 = part_rect[:, None].unbind(-1)
+    return (t0 <= p2) & (t1 <= p3) & (p0 <= t2) & (p1 <= t3)
 
 
 def _batches(found: Tensor, kinds: Tensor) -> Iterator[tuple[int, Tensor]]:
@@ -167,15 +167,18 @@ def blocked(solids: Solids, found: Tensor, origin: Tensor, direction: Tensor, re
 
 
 def camera_pairs(solids: Solids, position: Tensor, rotation: Tensor, u: Tensor, v: Tensor) -> Tensor:
-    """Pairs for camera rays. u, v: (B, T, RAYS) undistorted image-plane coordinates of the rays."""
+    """(E, 3) int64 rows of scene, tile, part that camera rays have to test, in ascending order. u, v:
+    (B, T, RAYS) undistorted image-plane coordinates of the rays."""
     local = rotate_back(rotation[:, None, None], solids.corners - position[:, None, None])
     rect = perspective_bounds(local[..., :2], local[..., 2])
     in_front = (local[..., 2] > 0).any(-1)
-    return pairs(bounds(u, v, torch.ones_like(u, dtype=torch.bool)), rect, in_front & (solids.parts.kind >= 0))
+    wanted = in_front & (solids.parts.kind >= 0)
+    everything = torch.ones_like(u, dtype=torch.bool)
+    return (overlaps(bounds(u, v, everything), rect) & wanted[:, None]).nonzero()
 
 
 def light_pairs(solids: Solids, light: Tensor, points: Tensor, lit: Tensor) -> Tensor:
-    """Pairs for shadow rays. light: (B, 4) direction to the sun with 0, or lamp position with 1.
+    """Pairs as above for shadow rays. light: (B, 4) direction to the sun with 0, or lamp position with 1.
     points: (B, T, 3, RAYS), lit: (B, T, RAYS) the points that ask."""
     is_lamp = light[:, 3] > 0.5
     down = torch.tensor([0.0, 1.0, 0.0], device=light.device).expand(len(light), 3)
@@ -198,4 +201,7 @@ def light_pairs(solids: Solids, light: Tensor, points: Tensor, lit: Tensor) -> T
     tile_rect = bounds(moved[..., 0] / scale, moved[..., 1] / scale, lit & ~above)
     whole = torch.tensor([-FAR, -FAR, FAR, FAR], device=light.device)
     tile_rect = torch.where((above & lit).any(-1, keepdim=True), whole, tile_rect)
-    return pairs(tile_rect, part_rect, solids.parts.kind >= 0)
+    farthest = torch.where(lit, moved[..., 2], -FAR).amax(-1)
+    before = corner[..., 2].amin(-1)[:, None] <= farthest[:, :, None]
+    wanted = before & (solids.parts.kind >= 0)[:, None]
+    return (overlaps(tile_rect, part_rect) & wanted).nonzero()

@@ -29,12 +29,18 @@ def mix(x: Tensor) -> Tensor:
     return x ^ ((x >> 31) & ((1 << 33) - 1))
 
 
+POOL = 96
+"""Values drawn at a time for each key."""
+
+
 class Draw:
     """A stream of random tensors for n independent keys; each call moves the stream on for all of them."""
 
     def __init__(self, keys: Tensor) -> None:
         self.keys = keys
-        self._counter = 0
+        self._mixed = mix(keys)[:, None]
+        self._pool = keys.new_zeros(len(keys), 0, dtype=torch.float32)
+        self._block = 0
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -44,13 +50,21 @@ class Draw:
         index = torch.as_tensor(index, dtype=torch.int64, device=self.keys.device)
         return Draw(mix(self.keys ^ mix(index)))
 
+    def _fill(self, count: int) -> Tensor:
+        self._block += 1
+        element = torch.arange(count, dtype=torch.int64, device=self.keys.device) + (self._block << 32)
+        bits = mix(self._mixed ^ mix(element))
+        return ((bits >> 40) & 0xFFFFFF).to(torch.float32).mul_(2.0**-24)
+
     def unit(self, *shape: int) -> Tensor:
         """(n, *shape) float32 in [0, 1)."""
-        self._counter += 1
         count = math.prod(shape)
-        element = torch.arange(count, dtype=torch.int64, device=self.keys.device) + (self._counter << 32)
-        bits = mix(mix(self.keys)[:, None] ^ mix(element))
-        return ((bits >> 40) & 0xFFFFFF).to(torch.float32).mul_(2.0**-24).view(-1, *shape)
+        if count > POOL:
+            return self._fill(count).view(-1, *shape)
+        if self._pool.shape[1] < count:
+            self._pool = self._fill(POOL)
+        value, self._pool = self._pool[:, :count], self._pool[:, count:]
+        return value.reshape(-1, *shape)
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
         """(n, *shape) uniform in [low, high)."""

@@ -58,7 +58,7 @@ def between(draw: Draw, low: RGB, high: RGB, amount: float = 0.03) -> Tensor:
 
 def named(draw: Draw, colour: Tensor) -> Tensor:
     """(n, 3) shades of the named colours (n,) int64, close enough to keep their names."""
-    base = PALETTE[colour]
+    base = PALETTE.to(colour.device)[colour]
     return (base * draw.uniform(0.85, 1.12, 1) + draw.uniform(-0.035, 0.035, 3)).clamp(0.02, 0.97)
 
 
@@ -142,7 +142,7 @@ def skin(draw: Draw) -> Tensor:
 
 def cloth(draw: Draw, ood: bool = False) -> Tensor:
     """Clothing and upholstery in any colour, often subdued, often patterned."""
-    vivid = PALETTE[draw.integer(len(PALETTE), 1)[:, 0]]
+    vivid = PALETTE.to(draw.keys.device)[draw.integer(len(PALETTE), 1)[:, 0]]
     dull = draw.uniform(0.06, 0.6, 1) + draw.uniform(-0.06, 0.06, 3)
     return painted_like(draw, torch.where(draw.chance(0.5, 1), vivid, dull), 0.35, ood)
 

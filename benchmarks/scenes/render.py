@@ -15,6 +15,10 @@ from visionrouter.benchmarks.scenes.scene import Camera, Scenes, Views, concaten
 from visionrouter.benchmarks.scenes.surface import Surface, class_table, meet
 
 
+SHADOWS_TO_M = 250.0
+"""Beyond this distance nothing is seen in shadow."""
+
+
 def render(
     scenes: Scenes, height: int = 256, width: int = 256, *, shadows: bool = True, time_s: float = 0.0
 ) -> Views:
@@ -50,9 +54,9 @@ def _render(scenes: Scenes, height: int, width: int, shadows: bool, time_s: floa
         surface.distance, surface.position, surface.normal, surface.sky, intrinsics[:, 0]
     )
     light = shading.illuminate(scenes.environment, surface, ray, albedo, normal, lit, openness)
-    light = [
-        torch.where(surface.sky, s, c) for s, c in zip(shading.sky(scenes.environment, ray), light, strict=True)
-    ]
+    if bool(surface.sky.any()):
+        sky = shading.sky(scenes.environment, ray)
+        light = [torch.where(surface.sky, s, c) for s, c in zip(sky, light, strict=True)]
     rgb = develop(torch.stack(light, 1)[:, :, :height, :width], scenes.sensor, scenes.seed)
 
     classes = class_table(solids, scenes.environment)
@@ -106,7 +110,7 @@ def _shadow(scenes: Scenes, solids: Solids, surface: Surface) -> Tensor:
     towards, length, _ = shading.key_direction(scenes.environment, surface.position)
     lift = 2e-3 + 1e-3 * surface.distance.clamp_max(1e4)
     start = Vec(*(p + n * lift for p, n in zip(surface.position, surface.normal, strict=True)))
-    asks = ~surface.sky & (dot(surface.normal, towards) > 0)
+    asks = (surface.distance < SHADOWS_TO_M) & (dot(surface.normal, towards) > 0)
     packed = cast.to_tiles(
         torch.stack([*start, *(c.expand_as(lift) for c in towards), length.expand_as(lift), asks.float()], 1)
     )

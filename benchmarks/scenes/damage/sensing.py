@@ -13,7 +13,7 @@ from visionrouter.benchmarks.scenes.damage.setting import Levels, Setting, to_li
 
 NOISE_ISO: Levels = (3200.0, 8000.0, 20000.0, 50000.0, 100000.0)
 """ISO values of a well exposed picture; see `light.electrons_noise`."""
-JPEG_QUALITY: Levels = (30.0, 18.0, 11.0, 7.0, 4.0)
+JPEG_QUALITY: Levels = (25.0, 18.0, 13.0, 9.0, 6.0)
 DEAD_SHARE: Levels = (0.02, 0.05, 0.10, 0.18, 0.30)
 """Share of rows lost."""
 

@@ -39,11 +39,11 @@ def fog(rgb: Tensor, depth: Tensor, setting: Setting) -> Tensor:
 def rain(rgb: Tensor, depth: Tensor, setting: Setting) -> Tensor:
     """Streaks in layers at several distances, each hidden by what stands nearer, a veil, and a grey cast.
 
-    The veil follows beta = 0.365 R^0.63 / 1000 per metre (Atlas 1953; R in mm/h); the share of pixels with a
-    streak grows with the same power.
+    The veil has an extinction of 1.45 R^0.63 per kilometre (the power law of Atlas 1953 with the mist that
+    comes with rain; R in mm/h); streaks grow denser with the root of R.
     """
     rate = setting.pick(RAIN_MM_PER_H)
-    beta = 0.365e-3 * rate**0.63 * 4
+    beta = 1.45e-3 * rate**0.63
     dull = 1 - 0.05 * torch.log2(1 + rate) / 2
     out = veil((rgb.mean(1, keepdim=True) * 0.25 + rgb * 0.75) * dull, depth, beta, setting.uniform(0.6, 0.78))
     x, y = pixel_grid(rgb)
