@@ -34,6 +34,9 @@ PAINTS = tuple(name for name in NAMED_COLOURS if name != "black")
 FIXED_SHARE = 0.2
 """Share of palettes with each class in its own fixed colour; the rest are drawn at random."""
 ALIAS_SHARE = 0.12
+BACKGROUND_SHARE = 0.15
+EMPTY_POSE_SHARE = 0.1
+"""Pictures without people for which pose is asked all the same; the answer is black."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,12 @@ def fixed_palette(labels: Sequence[str], vocabulary: Vocabulary) -> list[tuple[s
 def write(facts: Facts, picture: int, vocabulary: Vocabulary, counts: Mapping[Task, int], seed: int) -> list[Written]:
     """The instructions of one picture, `counts` of each task, drawn from (seed, picture)."""
     rng = np.random.default_rng((seed, picture))
+    asked = bool((facts.thing[0] == _person(vocabulary)).any()) or rng.random() < EMPTY_POSE_SHARE
     out = []
     for mirrored, view in ((False, facts), (True, facts.mirrored())):
         scene = Scene(view, 0, vocabulary)
         for index, task in enumerate(TASKS):
-            if not facts.answers[0, index]:
+            if not facts.answers[0, index] or (task is Task.POSE and not asked):
                 continue
             for number in range(counts[task]):
                 if (number % 2 == 1) == mirrored:
@@ -97,6 +101,10 @@ def write(facts: Facts, picture: int, vocabulary: Vocabulary, counts: Mapping[Ta
                     phrase = int(rng.integers(len(PHRASES[task])))
                     out.append(Written(task, mirrored, instruct(task, words, phrase), colours))
     return out
+
+
+def _person(vocabulary: Vocabulary) -> int:
+    return vocabulary.things.index("person") if "person" in vocabulary.things else len(vocabulary.things)
 
 
 def _blank(scene: Scene) -> U8:
@@ -116,7 +124,8 @@ def _semantic(scene: Scene, rng: np.random.Generator) -> tuple[str, U8]:
         labels = labels[: rng.integers(1, MAX_CLASSES + 1)]
     known = (*vocabulary.stuff, *vocabulary.things)
     extra = rng.choice(len(known), size=rng.integers(0, 4), replace=False)
-    labels = list(dict.fromkeys([*labels, *(known[i] for i in extra)]))[:MAX_CLASSES]
+    backed = rng.random() < BACKGROUND_SHARE
+    labels = list(dict.fromkeys([*labels, *(known[i] for i in extra)]))[: MAX_CLASSES - backed]
     labels = [str(label) for label in rng.permutation(labels)] or [known[rng.integers(len(known))]]
     if rng.random() < FIXED_SHARE:
         pairs = fixed_palette(labels, vocabulary)
@@ -126,7 +135,7 @@ def _semantic(scene: Scene, rng: np.random.Generator) -> tuple[str, U8]:
     colours = _blank(scene)
     free = [paint for paint in PAINTS if paint not in dict(pairs).values()]
     said = [(_alias(label, rng), paint) for label, paint in pairs]
-    if rng.random() < 0.15:
+    if backed:
         paint = free[rng.integers(len(free))]
         said.append((BACKGROUND, paint))
         colours[:] = NAMED_COLOURS[paint]
