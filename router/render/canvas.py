@@ -78,7 +78,7 @@ class Canvas:
     @property
     def takes_text(self) -> bool:
         """False for pictures too small to hold a legible word."""
-        return self.width >= 5 * self.font_px and self.height >= 2 * self.row_px
+        return self.width >= 7 * self.font_px and self.height >= 3 * self.row_px
 
     def pixels(self) -> U8:
         """uint8 (H, W, 3), a copy."""

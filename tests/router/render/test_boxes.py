@@ -41,6 +41,7 @@ def test_a_small_box_is_seen_on_a_large_one(picture):
     image = picture(320, 240)
     boxes = np.array([[30, 60, 60, 90], [30, 60, 300, 230]], np.float32)
     drawn = overlay(Detections(boxes, np.array([0.5, 0.9], np.float32), ("small", "large")), image)
+    assert tuple(drawn[80, 30]) == of_labels(["small", "large"])["small"], "where their lines meet"
     assert tuple(drawn[89, 45]) == of_labels(["small", "large"])["small"]
     assert tuple(drawn[229, 150]) == of_labels(["small", "large"])["large"]
 

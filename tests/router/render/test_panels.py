@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from visionrouter.render import side_by_side
-from visionrouter.schema.decision import Outcome, Reason
+from visionrouter.schema.decision import Attempt, Outcome, Reason
 from visionrouter.schema.errors import SchemaError
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.result import Candidate
@@ -95,6 +95,22 @@ def test_captions_tell_verdicts_apart(merged, result, attempt):
         )
     ]
     assert len({p.tobytes() for p in pictures}) == 4
+
+
+def test_each_try_of_one_backend_is_captioned_with_its_own_attempt(merged, result, attempt):
+    answer, image = merged
+    prediction = Prediction(answer.payload)
+
+    def drawn(accepted: tuple[bool, bool], *attempts: Attempt) -> bytes:
+        candidates = tuple(Candidate("same", prediction, flag) for flag in accepted)
+        return side_by_side(
+            image, result(image, answer.payload, attempts=attempts, candidates=candidates)
+        ).tobytes()
+
+    slow, quick = attempt("same", False, latency_ms=900.0), attempt("same", False, latency_ms=10.0)
+    assert drawn((False, False), slow, quick) != drawn((False, False), slow, slow)
+    passed = attempt("same", True, latency_ms=50.0)
+    assert drawn((False, True), passed, slow) == drawn((False, True), slow, passed)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2000, 10), (10, 2000), (64, 64)])
