@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from visionrouter.render.boxes import by_falling
 from visionrouter.render.canvas import Canvas, Rect
@@ -70,6 +69,8 @@ def span(mask: Bool) -> Rect | None:
 
 def _label_place(canvas: Canvas, mask: Bool, home: Rect) -> tuple[int, int] | None:
     """The place of a mask farthest from its edge, where a chip fits there; None: better beside it."""
+    from scipy import ndimage
+
     if home.height < 4 * canvas.row_px or home.width < 6 * canvas.row_px:
         return None
     step = max(1, max(home.width, home.height) // _DEEPEST_AT)
