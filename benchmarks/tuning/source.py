@@ -10,6 +10,9 @@ from torch import Tensor
 from visionrouter.backends.generative.tuning.labelled import TASKS, Labelled, Vocabulary
 from visionrouter.benchmarks.scenes import COLOUR_NAMES, HELD_OUT, MAX_OBJECTS, STUFF, THINGS, Views, render, sample
 
+RENDERED_AT_ONCE = 64
+DRAWN_ON_GPU = 256
+"""Scenes from which on drawing their parameters on the GPU pays."""
 FAR_M = 60000.0
 """Most metres that float16 holds, nearly; farther surfaces are drawn in the last place of the walk all the same."""
 
@@ -34,7 +37,12 @@ class SceneSource:
     def pictures(self, start: int, count: int, size: int, device: torch.device) -> Labelled:
         """Render scenes."""
         seeds = range(self.first_seed + start, self.first_seed + start + count)
-        return labelled(render(sample(self.world, seeds, ood=self.ood).to(device), size, size))
+        drawn_on = device if count >= DRAWN_ON_GPU else torch.device("cpu")
+        scenes = sample(self.world, seeds, ood=self.ood, device=drawn_on).to(device)
+        parts = [
+            labelled(render(scenes[i : i + RENDERED_AT_ONCE], size, size)) for i in range(0, count, RENDERED_AT_ONCE)
+        ]
+        return Labelled.joined(parts)
 
 
 def labelled(views: Views) -> Labelled:

@@ -31,7 +31,8 @@ from visionrouter.schema.errors import RequestError
 from visionrouter.schema.task import Task
 
 Index = npt.NDArray[np.int64]
-RENDERED_AT_ONCE = 64
+MADE_AT_ONCE = 512
+WRITTEN_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,13 @@ class Bank:
         writers = Writers(config.workers)
         held: dict[str, Tensor] = {}
         counts = {task: config.wording.of(task) for task in TASKS}
-        for begin in range(0, count, RENDERED_AT_ONCE):
-            number = min(RENDERED_AT_ONCE, count - begin)
+        for begin in range(0, count, MADE_AT_ONCE):
+            number = min(MADE_AT_ONCE, count - begin)
             some = source.pictures(start + begin, number, config.picture_size, device)
             facts = measure(some, source.vocabulary)
-            writers.submit(Job(facts, begin, source.vocabulary, counts, config.seed + start, tokenize))
+            for i in range(0, number, WRITTEN_AT_ONCE):
+                part = facts[i : i + WRITTEN_AT_ONCE]
+                writers.submit(Job(part, begin + i, source.vocabulary, counts, config.seed + start, tokenize))
             for field in fields(some):
                 value: Tensor = getattr(some, field.name)
                 if field.name not in held:
