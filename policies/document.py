@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from visionrouter.schema.errors import PolicyError
+from visionrouter.schema.errors import VisionRouterError
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
@@ -30,34 +30,35 @@ class Document:
         return next((self.lines[path[:n]] for n in range(len(path), -1, -1) if path[:n] in self.lines), None)
 
 
-def read_document(raw: bytes, origin: str) -> Document:
-    """Parse one YAML document named `origin`. Raises `PolicyError` with the line where one is known."""
+def read_document(raw: bytes, origin: str, error_class: type[VisionRouterError]) -> Document:
+    """Parse one YAML document named `origin`. Raises `error_class` with the line where one is known."""
     if len(raw) > MAX_BYTES:
-        raise PolicyError(f"{origin}: {len(raw):,} bytes is over the cap of {MAX_BYTES:,}; is it a policy?")
+        raise error_class(f"{origin}: {len(raw):,} bytes is over the cap of {MAX_BYTES:,}; split it")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise PolicyError(f"{origin}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+        raise error_class(f"{origin}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
     try:
-        reader = _Reader(text, origin)
+        reader = _Reader(text, origin, error_class)
         node = reader.get_single_node()
         if node is None:
-            raise PolicyError(f"{origin}: is empty; start from a preset")
+            raise error_class(f"{origin}: is empty")
         return Document(reader.value(node, ()), reader.lines)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = error.problem or error.context or "cannot be read"
         place = f"{origin}:{mark.line + 1}" if mark else origin
-        raise PolicyError(f"{place}: is not valid YAML, {said}") from error
+        raise error_class(f"{place}: is not valid YAML, {said}") from error
     except (yaml.YAMLError, ValueError) as error:
-        raise PolicyError(f"{origin}: is not valid YAML, {str(error).splitlines()[0]}") from error
+        raise error_class(f"{origin}: is not valid YAML, {str(error).splitlines()[0]}") from error
 
 
 class _Reader(yaml.SafeLoader):
-    def __init__(self, text: str, origin: str) -> None:
+    def __init__(self, text: str, origin: str, error_class: type[VisionRouterError]) -> None:
         super().__init__(text)
         self.lines: dict[Path, int] = {}
         self._origin = origin
+        self._error_class = error_class
         self._depth = 0
         self._nodes = 0
         self._values = 0
@@ -113,5 +114,5 @@ class _Reader(yaml.SafeLoader):
             data[key] = self.value(child, (*path, key))
         return data
 
-    def _refuse(self, mark: Any, problem: str) -> PolicyError:
-        return PolicyError(f"{self._origin}:{mark.line + 1}: {problem}")
+    def _refuse(self, mark: Any, problem: str) -> VisionRouterError:
+        return self._error_class(f"{self._origin}:{mark.line + 1}: {problem}")

@@ -64,7 +64,7 @@ def compile_expression(source: str) -> Expression:
     for conjunct in conjuncts:
         part = _parse(conjunct.text)
         _check_variables(part, conjunct)
-        holds = frozenset(case for case in _CASES if _try_out(part, conjunct, case))
+        holds = _cases(part, conjunct)
         if _is_static(conjunct):
             possible &= holds
     rest = [conjunct for conjunct in conjuncts if not _is_static(conjunct)]
@@ -74,6 +74,13 @@ def compile_expression(source: str) -> Expression:
 
 def _inputs(conjuncts: Iterable[Conjunct]) -> tuple[Input, ...]:
     return tuple(dict.fromkeys(found for conjunct in conjuncts for found in conjunct.inputs))
+
+
+def _cases(part: Any, conjunct: Conjunct) -> frozenset[Case]:
+    """The cases for which `part` holds, the rest of what it reads being sample values."""
+    if any(found.path in STATIC for found in conjunct.inputs):
+        return frozenset(case for case in _CASES if _try_out(part, conjunct, case))
+    return CASES if _try_out(part, conjunct, _CASES[0]) else frozenset()
 
 
 def _is_static(conjunct: Conjunct) -> bool:

@@ -39,8 +39,8 @@ def load_policy(source: PolicySource) -> Policy:
         return _validate(Document(source, {}), "policy")
     if isinstance(source, str) and source in preset_names():
         path = _PRESETS / f"{source}.yaml"
-        return _validate(read_document(path.read_bytes(), path.name), path.name)
-    return _validate(read_document(_read(source), str(source)), str(source))
+        return _validate(read_document(path.read_bytes(), path.name, PolicyError), path.name)
+    return _validate(read_document(_read(source), str(source), PolicyError), str(source))
 
 
 def _read(source: str | Path) -> bytes:
@@ -99,6 +99,10 @@ def _wrong(mistake: ErrorDetails, context: Mapping[str, Any]) -> str:
     match mistake["type"]:
         case "unknown_key":
             return message
+        case "extra_forbidden":
+            return "is not a key here"
+        case "tuple_type":
+            return f"should be a list, got {_show(given)}"
         case "missing":
             return "is missing"
         case "literal_error":

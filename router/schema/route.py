@@ -37,6 +37,11 @@ class Limit:
         if not low <= high:
             raise SchemaError(f"Limit: no number is from min {self.min} to max {self.max}; swap or mend them")
 
+    def __str__(self) -> str:
+        if self.min is None:
+            return f"at most {self.max:g}"
+        return f"at least {self.min:g}" if self.max is None else f"from {self.min:g} to {self.max:g}"
+
     def holds(self, value: float) -> bool:
         """True when `value` lies inside; NaN never does."""
         return (self.min is None or value >= self.min) and (self.max is None or value <= self.max)

@@ -40,6 +40,11 @@ def test_a_nan_side_is_refused():
         Limit(min=math.nan, max=1.0)
 
 
+def test_a_limit_reads_as_words():
+    said = [str(limit) for limit in (Limit(max=0.02), Limit(min=0.4), Limit(0.1, 2))]
+    assert said == ["at most 0.02", "at least 0.4", "from 0.1 to 2"]
+
+
 def test_a_choice_means_a_backend_or_all_of_a_kind():
     assert Choice("nano").selects("nano", "generative")
     assert not Choice("nano").selects("nanodet", "specialist")
