@@ -12,8 +12,10 @@ ordinary ones never show. Shapes, units and frames are documented at the fields 
 """
 
 from visionrouter.benchmarks.scenes.damage import DAMAGES, SEVERITIES, damage
+from visionrouter.benchmarks.scenes.export import contact_sheet, render_to_folder, write
 from visionrouter.benchmarks.scenes.render import render
 from visionrouter.benchmarks.scenes.scene import Camera, Objects, Scenes, Views, concatenate
+from visionrouter.benchmarks.scenes.sequences import Clip, optical_flow, render_clip
 from visionrouter.benchmarks.scenes.truth import digest
 from visionrouter.benchmarks.scenes.vocabulary import (
     CLASS_ID,
@@ -47,12 +49,18 @@ __all__ = [
     "THINGS",
     "WORLDS",
     "Camera",
+    "Clip",
     "Objects",
     "Scenes",
     "Views",
     "concatenate",
+    "contact_sheet",
     "damage",
     "digest",
+    "optical_flow",
     "render",
+    "render_clip",
+    "render_to_folder",
     "sample",
+    "write",
 ]

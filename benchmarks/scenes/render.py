@@ -38,8 +38,7 @@ def render(
 
 def _render(scenes: Scenes, height: int, width: int, shadows: bool, time_s: float) -> Views:
     solids, camera = Solids.of(posed(scenes, time_s)), camera_at(scenes, time_s)
-    surface, ray, owner_tiles, silhouettes = _look(scenes, solids, camera, height, width)
-    rows, columns = surface.distance.shape[1:]
+    surface, ray, silhouettes = _look(scenes, solids, camera, height, width)
     b = len(scenes)
 
     intrinsics = camera.intrinsics(height, width)
@@ -82,10 +81,16 @@ def _render(scenes: Scenes, height: int, width: int, shadows: bool, time_s: floa
     )
 
 
+def look(scenes: Scenes, height: int, width: int, time_s: float = 0.0) -> tuple[Surface, Vec]:
+    """The surfaces that the camera's rays meet, and the rays, on a grid rounded up to whole tiles. A ray times
+    its distance is the way from the camera in world axes."""
+    solids, camera = Solids.of(posed(scenes, time_s)), camera_at(scenes, time_s)
+    return _look(scenes, solids, camera, height, width, silhouettes=False)[:2]
+
+
 def _look(
-    scenes: Scenes, solids: Solids, camera: Camera, height: int, width: int
-) -> tuple[Surface, Vec, Tensor, cast.Silhouettes]:
-    """Cast the camera's rays. The grid is rounded up to whole tiles."""
+    scenes: Scenes, solids: Solids, camera: Camera, height: int, width: int, *, silhouettes: bool = True
+) -> tuple[Surface, Vec, cast.Silhouettes]:
     rows, columns = (-(-size // TILE) * TILE for size in (height, width))
     u, v = pixel_rays(camera, height, width, rows, columns)
     local = Vec(u, v, torch.ones_like(u))
@@ -95,14 +100,14 @@ def _look(
     b, t = tiles.shape[:2]
     found = cast.camera_pairs(solids, camera.position, camera.rotation, tiles[:, :, 3], tiles[:, :, 4])
     origin = camera.position[:, None].expand(b, t, 3).reshape(-1, 3, 1)
-    distance, part, silhouettes = cast.nearest(
-        solids, found, origin, tiles[:, :, :3].flatten(0, 1).contiguous(), True
+    distance, part, outlines = cast.nearest(
+        solids, found, origin, tiles[:, :, :3].flatten(0, 1).contiguous(), silhouettes
     )
     hits = torch.stack([distance.view(b, t, -1), part.view(b, t, -1).float()], 2)
     image = cast.from_tiles(hits, rows, columns)
     eye = Vec(*(c[:, None, None] for c in camera.position.unbind(-1)))
     surface = meet(solids, scenes.environment, eye, ray, image[:, 0], image[:, 1].long())
-    return surface, ray, part, silhouettes
+    return surface, ray, outlines
 
 
 def _shadow(scenes: Scenes, solids: Solids, surface: Surface) -> Tensor:
