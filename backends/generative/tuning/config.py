@@ -106,7 +106,7 @@ class TuningConfig(Section):
     average_decay: float = Field(0.9995, ge=0, lt=1)
     one_step_share: Share = 0.8
     """Share of samples at the last timestep, where one step draws the answer; the rest are spread over all."""
-    foreground_weight: float = Field(12.0, ge=1)
+    foreground_weight: float = Field(30.0, ge=1)
     """Most weight of a drawn pixel in referring, instance and pose drawings."""
     damaged_share: Share = 0.45
     recolour_strength: Share = 0.4

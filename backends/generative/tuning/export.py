@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from torch import Tensor
+
 from visionrouter.backends.generative.tuning.config import TuningConfig
 from visionrouter.backends.generative.tuning.labelled import Vocabulary
 from visionrouter.backends.generative.tuning.learner import Learner
@@ -31,13 +33,19 @@ before you rely on it. Configuration: `tuning.json`.
 
 
 def write_model(
-    learner: Learner, vocabulary: Vocabulary, config: TuningConfig, folder: Path, steps: int, errors: Mapping[str, float]
+    learner: Learner,
+    weights: Mapping[str, Tensor],
+    vocabulary: Vocabulary,
+    config: TuningConfig,
+    folder: Path,
+    steps: int,
+    errors: Mapping[str, float],
 ) -> Path:
-    """Export with `README.md`, `tuning.json` and `digests.json` (sha256 of every other file). Returns `folder`."""
+    """Export the given values of the parameters with `README.md`, `vocabulary.json`, `tuning.json` and `digests.json` (sha256 of every other file). Returns `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    learner.export(
-        folder, {"stuff": vocabulary.stuff, "things": vocabulary.things, "colours": vocabulary.colours}
-    )
+    learner.export(folder, weights)
+    names = {"stuff": vocabulary.stuff, "things": vocabulary.things, "colours": vocabulary.colours}
+    (folder / "vocabulary.json").write_text(json.dumps(names, indent=1) + "\n", encoding="utf-8")
     (folder / "tuning.json").write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
     card = CARD.format(
         title=f"visionrouter {config.model.kind} backbone",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -35,5 +35,5 @@ class Learner(Protocol):
     def draw(self, pictures: Tensor, tokens: Tensor, steps: int = 1, seed: int = 0) -> Tensor:
         """Answers drawn in so many steps."""
 
-    def export(self, folder: Path, names: dict[str, Sequence[str]]) -> None:
-        """Write the tuned model in diffusers' folder layout, fp16 safetensors; `names` are the vocabulary's."""
+    def export(self, folder: Path, weights: Mapping[str, Tensor]) -> None:
+        """Write the model in diffusers' folder layout, fp16 safetensors, with these values of its parameters."""

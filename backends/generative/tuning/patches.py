@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from transformers.models.clip.modeling_clip import CLIPTextModel
 from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
 from visionrouter.backends.generative.nano.prompts import MAX_TOKENS, corpus
+from visionrouter.backends.generative.tuning.channels_last import use_channels_last
 from visionrouter.backends.generative.tuning.config import NanoModel
 from visionrouter.backends.generative.tuning.labelled import Vocabulary
 from visionrouter.schema.errors import WeightsError
@@ -175,8 +177,10 @@ class PatchLearner:
         self.text_encoder = make_text_encoder(model, len(self.tokenizer))
         if model.start_from is not None:
             warm_start(self.unet, model.start_from)
-        self.unet.to(device, memory_format=torch.channels_last)
-        self.text_encoder.to(device)
+        self.dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+        use_channels_last(self.unet)
+        self.unet.to(device, self.dtype, memory_format=torch.channels_last)
+        self.text_encoder.to(device, self.dtype)
         self.scheduler = make_scheduler()
         self.signal = self.scheduler.alphas_cumprod.to(device)
         self._unet: Callable[..., Any] = self.unet
@@ -203,10 +207,7 @@ class PatchLearner:
         keep = self.signal[timestep].view(-1, 1, 1, 1)
         noisy = keep.sqrt() * answer + (1 - keep).sqrt() * start
         velocity = keep.sqrt() * start - (1 - keep).sqrt() * answer
-        with self._autocast():
-            text = self.text_encoder(tokens)[0]
-            joined = torch.cat([noisy, condition], 1).to(memory_format=torch.channels_last)
-            predicted = self._unet(joined, timestep, text, return_dict=False)[0]
+        predicted = self._velocity(noisy, condition, timestep, self.text_encoder(tokens)[0])
         error = (predicted.float() - velocity).abs()
         error = pixel_shuffle(error + 0.5 * error * error, self.patch)
         return (error * weights).mean((1, 2, 3)) * torch.where(last, 1.0, 0.4)
@@ -218,19 +219,24 @@ class PatchLearner:
         noise = torch.Generator().manual_seed(seed)
         sample = torch.randn(condition.shape[1:], generator=noise).to(self.device).expand_as(condition)
         self.scheduler.set_timesteps(steps, device=self.device)
-        with self._autocast():
-            text = self.text_encoder(tokens)[0]
-            for timestep in self.scheduler.timesteps:
-                joined = torch.cat([sample, condition], 1).to(memory_format=torch.channels_last)
-                velocity = self.unet(joined, timestep, text, return_dict=False)[0]
-                sample = self.scheduler.step(velocity.float(), timestep, sample.float()).prev_sample
-        return (pixel_shuffle(sample.float(), self.patch) / 2 + 0.5).clamp(0, 1)
+        text = self.text_encoder(tokens)[0]
+        for timestep in self.scheduler.timesteps:
+            velocity = self._velocity(sample, condition, timestep, text)
+            sample = self.scheduler.step(velocity.float(), timestep, sample).prev_sample
+        return (pixel_shuffle(sample, self.patch) / 2 + 0.5).clamp(0, 1)
 
-    def export(self, folder: Path, names: dict[str, Sequence[str]]) -> None:
-        """unet/, text_encoder/, tokenizer/, scheduler/, model_index.json and vocabulary.json."""
+    def _velocity(self, noisy: Tensor, condition: Tensor, timestep: Tensor, text: Tensor) -> Tensor:
+        joined = torch.cat([noisy, condition], 1).to(self.dtype, memory_format=torch.channels_last)
+        velocity: Tensor = self._unet(joined, timestep, text, return_dict=False)[0]
+        return velocity
+
+    def export(self, folder: Path, weights: Mapping[str, Tensor]) -> None:
+        """unet/, text_encoder/, tokenizer/, scheduler/ and model_index.json."""
         for part, module in (("unet", self.unet), ("text_encoder", self.text_encoder)):
-            halved = type(module)(module.config) if part == "text_encoder" else type(module)(**module.config)
-            halved.load_state_dict(module.state_dict())
+            halved = copy.deepcopy(module).float()
+            halved.load_state_dict(
+                {n.removeprefix(f"{part}."): v for n, v in weights.items() if n.startswith(f"{part}.")}, strict=False
+            )
             halved.half().save_pretrained(folder / part, safe_serialization=True)
         self.tokenizer.save_pretrained(folder / "tokenizer")
         self.scheduler.save_pretrained(folder / "scheduler")
@@ -242,7 +248,3 @@ class PatchLearner:
             "unet": ["diffusers", "UNet2DConditionModel"],
         }
         (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
-        (folder / "vocabulary.json").write_text(json.dumps(names, indent=1) + "\n", encoding="utf-8")
-
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")

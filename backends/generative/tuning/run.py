@@ -35,8 +35,9 @@ def tune(
     if not trainer.run():
         return None
     errors = trainer.validate()
-    with trainer.averaged():
-        return write_model(learner, source.vocabulary, config, folder / "model", trainer.step, errors)
+    return write_model(
+        learner, trainer.average, source.vocabulary, config, folder / "model", trainer.step, errors
+    )
 
 
 def make_learner(config: TuningConfig, vocabulary: Vocabulary, folder: Path, device: torch.device) -> Learner:

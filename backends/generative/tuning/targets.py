@@ -72,7 +72,7 @@ def pose_drawing(keypoints: Tensor, colours: Tensor, height: int, width: int) ->
 def disc_radius(extent: Tensor, height: int) -> Tensor:
     """Radius in pixels of the discs of a person whose visible keypoints span `extent` pixels."""
     scale = height / 256
-    return (0.03 * extent).clamp(2.5 * scale, 6.0 * scale)
+    return (0.035 * extent).clamp(3 * scale, 7 * scale)
 
 
 def mirror_keypoints(keypoints: Tensor, width: int) -> Tensor:

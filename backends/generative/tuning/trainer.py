@@ -25,11 +25,13 @@ from visionrouter.backends.generative.tuning.progress import Progress, sheet
 from visionrouter.schema.errors import RequestError
 
 BETAS = (0.9, 0.99)
+MOMENTS = ("exp_avg", "exp_avg_sq")
 SHEET_COLUMNS = 8
 
 
 class Trainer:
-    """Tunes a learner on a bank. `minutes` is the length of the whole run, all sittings together, where the
+    """Tunes a learner on a bank. Parameters that the learner holds in bfloat16 have float32 masters here, which the
+    optimiser moves; so have the averages. `minutes` is the length of the whole run, all sittings together, where the
     configuration gives no number of steps; else it only ends this sitting."""
 
     def __init__(
@@ -39,15 +41,15 @@ class Trainer:
             raise RequestError("neither steps nor minutes are given; say how long the run is")
         self.learner, self.bank, self.held_out = learner, bank, held_out
         self.config, self.folder, self.minutes = config, folder, minutes
-        names, self.parameters = zip(*learner.parameters(), strict=True)
-        self.names: tuple[str, ...] = names
-        self.average = [p.detach().clone() for p in self.parameters]
+        self.parameters = dict(learner.parameters())
+        self.masters = {n: p if p.dtype == torch.float32 else p.detach().float() for n, p in self.parameters.items()}
+        self.average = {name: master.detach().clone() for name, master in self.masters.items()}
         self.optimiser = torch.optim.AdamW(
-            self.parameters,
+            list(self.masters.values()),
             config.learning_rate,
             betas=BETAS,
             weight_decay=config.weight_decay,
-            fused=self.parameters[0].is_cuda,
+            fused=bank.pictures.rgb.is_cuda,
         )
         self.step = 0
         self.progress = Progress(folder)
@@ -113,19 +115,35 @@ class Trainer:
         losses = self.learner.loss(batch.pictures, batch.tokens, batch.drawings, batch.weights, last, noise)
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
-        self.optimiser.zero_grad(set_to_none=True)
+        for parameter in self.parameters.values():
+            parameter.grad = None
         losses.mean().backward()  # type: ignore[no-untyped-call]
-        clip_grad_norm_(self.parameters, self.config.clip_norm)
-        self.optimiser.step()
-        decay = min(self.config.average_decay, (1 + self.step) / (10 + self.step))
-        torch._foreach_lerp_(self.average, [p.detach() for p in self.parameters], 1 - decay)
+        self._move()
         sizes = [part.stop - part.start for _, part in batch.tasks]
         index = torch.tensor([TASKS.index(task) for task, _ in batch.tasks], device=device)
         tasks = index.repeat_interleave(torch.tensor(sizes, device=device), output_size=sum(sizes))
         return losses.detach(), tasks
 
+    @torch.no_grad()
+    def _move(self) -> None:
+        """One step of the masters, their average and the parameters along the gradients."""
+        masters, parameters = list(self.masters.values()), list(self.parameters.values())
+        mixed = [(m, p) for m, p in zip(masters, parameters, strict=True) if m is not p]
+        for master, parameter in mixed:
+            master.grad = torch.empty_like(master) if master.grad is None else master.grad
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        if mixed:
+            torch._foreach_copy_([m.grad for m, _ in mixed], [p.grad for _, p in mixed])  # type: ignore[arg-type]
+        clip_grad_norm_(masters, self.config.clip_norm)
+        self.optimiser.step()
+        if mixed:
+            torch._foreach_copy_([p for _, p in mixed], [m for m, _ in mixed])  # type: ignore[arg-type]
+        decay = min(self.config.average_decay, (1 + self.step) / (10 + self.step))
+        torch._foreach_lerp_(list(self.average.values()), masters, 1 - decay)
+
     def _no_sums(self) -> Tensor:
-        return torch.zeros(len(TASKS), 2, device=self.parameters[0].device)
+        return torch.zeros(len(TASKS), 2, device=self.bank.pictures.rgb.device)
 
     def _log(self, stage: Stage, sums: Tensor, speed: float) -> None:
         total, count = sums.sum(0).tolist()
@@ -165,22 +183,23 @@ class Trainer:
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """The averaged weights in the model's place."""
-        trained = [p.detach().clone() for p in self.parameters]
+        parameters = list(self.parameters.values())
+        trained = [p.detach().clone() for p in parameters]
         with torch.no_grad():
-            torch._foreach_copy_(list(self.parameters), self.average)
+            torch._foreach_copy_(parameters, list(self.average.values()))  # type: ignore[arg-type]
             try:
                 yield
             finally:
-                torch._foreach_copy_(list(self.parameters), trained)
+                torch._foreach_copy_(parameters, trained)  # type: ignore[arg-type]
 
     def save(self) -> None:
         """Write the checkpoint."""
         tensors: dict[str, Tensor] = {}
-        for name, parameter, average in zip(self.names, self.parameters, self.average, strict=True):
-            tensors |= {f"weight.{name}": parameter, f"average.{name}": average}
-            for moment in ("exp_avg", "exp_avg_sq"):
-                if parameter in self.optimiser.state:
-                    tensors[f"{moment}.{name}"] = self.optimiser.state[parameter][moment]
+        for name, master in self.masters.items():
+            tensors |= {f"weight.{name}": master, f"average.{name}": self.average[name]}
+            for moment in MOMENTS:
+                if master in self.optimiser.state:
+                    tensors[f"{moment}.{name}"] = self.optimiser.state[master][moment]
         position = checkpoint.Position(self.step, self.progress.elapsed_s, self._digest())
         checkpoint.save(self.folder, position, tensors)
 
@@ -194,14 +213,12 @@ class Trainer:
         position, tensors = found
         self.step, self.progress = position.step, Progress(self.folder, position.elapsed_s)
         with torch.no_grad():
-            for name, parameter, average in zip(self.names, self.parameters, self.average, strict=True):
-                parameter.copy_(tensors[f"weight.{name}"])
-                average.copy_(tensors[f"average.{name}"])
+            for name, master in self.masters.items():
+                master.copy_(tensors[f"weight.{name}"])
+                self.parameters[name].copy_(master)
+                self.average[name].copy_(tensors[f"average.{name}"])
                 if f"exp_avg.{name}" in tensors:
-                    self.optimiser.state[parameter] = {
-                        "step": torch.tensor(float(self.step), device=parameter.device),
-                        **{
-                            moment: tensors[f"{moment}.{name}"].to(parameter, copy=True)
-                            for moment in ("exp_avg", "exp_avg_sq")
-                        },
+                    self.optimiser.state[master] = {
+                        "step": torch.tensor(float(self.step), device=master.device),
+                        **{moment: tensors[f"{moment}.{name}"].to(master, copy=True) for moment in MOMENTS},
                     }
