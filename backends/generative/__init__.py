@@ -1,0 +1,1 @@
+"""Generative backbones: instruction-tuned image models whose drawings are decoded into answers."""

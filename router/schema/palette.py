@@ -52,16 +52,19 @@ _LATTICE = np.stack(np.meshgrid(*[np.arange(0, 256, 17)] * 3, indexing="ij"), ax
 
 
 def separation(colours: Sequence[RGB]) -> float:
-    """The least Euclidean distance between any two of `colours`, in units of the RGB cube's side; inf below two."""
+    """The least Euclidean distance between any two of `colours`, in units of the RGB cube's side; inf below
+    two.
+    """
     return min((dist(a, b) for a, b in combinations(colours, 2)), default=inf) / 255
 
 
 def separated_colours(n: int, avoid: Sequence[RGB] = ()) -> tuple[Colour, ...]:
     """`n` colours, as far from each other and from `avoid` as can be.
 
-    Named colours come first: the choice among them has the greatest least distance that any has, and of several
-    such choices it is the first in the order of `NAMED_COLOURS`. Once the names are spent, each further colour is
-    the one of a 16x16x16 lattice farthest from all before it. The same arguments always give the same colours.
+    Named colours come first: the choice among them has the greatest least distance that any has, and of
+    several such choices it is the first in the order of `NAMED_COLOURS`. Once the names are spent, each
+    further colour is the one of a 16x16x16 lattice farthest from all before it. The same arguments always
+    give the same colours.
 
     Raises `SchemaError` where `n` is negative or over 256.
     """
@@ -95,7 +98,9 @@ def _farthest_subset(names: list[Colour], n: int, avoid: Sequence[RGB]) -> tuple
 
 
 def _first_clique(apart: list[int], allowed: int, n: int) -> tuple[int, ...] | None:
-    """The lexicographically first n vertices of `allowed` (a bit set) that are pairwise joined in `apart`, or None."""
+    """The lexicographically first n vertices of `allowed` (a bit set) that are pairwise joined in `apart`, or
+    None.
+    """
     if n == 0:
         return ()
     while allowed.bit_count() >= n:

@@ -1,11 +1,12 @@
 """Is a drawing on the code it was asked for, and if not, on which?
 
-A model asked for one picture may draw another: gray or viridis depth, a class map, the photo itself. Decoded blindly,
-each gives plausible numbers. A code that fills less of colour space explains a drawing better, so of all that explain
-it, colours (points) go before colour maps and the depth walk (curves), and those before normals (a surface).
+A model asked for one picture may draw another: gray or viridis depth, a class map, the photo itself. Decoded
+blindly, each gives plausible numbers. A code that fills less of colour space explains a drawing better, so of
+all that explain it, colours (points) go before colour maps and the depth walk (curves), and those before
+normals (a surface).
 
-Not told apart: matplotlib's `hsv` from the depth walk, whose middle five edges it is, and two models' normals whose
-axes differ in sign, for which `NormalCode.axes` is declared.
+Not told apart: matplotlib's `hsv` from the depth walk, whose middle five edges it is, and two models' normals
+whose axes differ in sign, for which `NormalCode.axes` is declared.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ NEAR = 0.1
 EXPLAINED = 0.9
 """A code that this share of pixels is on explains the drawing."""
 LEAST_SHARE = (0.5, 0.65, 0.85)
-"""Below this share of pixels on it, a drawing is off its code, for codes of dimension 0, 1 and 2: the more of colour
-space a code fills, the more of any picture lies on it by chance."""
+"""Below this share of pixels on it, a drawing is off its code, for codes of dimension 0, 1 and 2: the more of
+colour space a code fills, the more of any picture lies on it by chance.
+"""
 
 _SAMPLES = 1 << 14
 _MAP_POINTS = 64
@@ -76,8 +78,9 @@ _MAPS = {
 
 @dataclass(frozen=True, slots=True)
 class CodeCheck:
-    """`on_code_share`: share of pixels near the code, in [0, 1]. `suspected`: what it is instead, None where nothing
-    speaks against the code."""
+    """`on_code_share`: share of pixels near the code, in [0, 1]. `suspected`: what it is instead, None where
+    nothing speaks against the code.
+    """
 
     on_code_share: float
     suspected: Foreign | None
@@ -136,7 +139,9 @@ def _rivals(sample: U8) -> Iterator[_Rival]:
 
 
 def _share_near(sample: U8, colours: tuple[RGB, ...], radius: float) -> tuple[float, int]:
-    """Share of pixels within `radius` of one of `colours`, and how many of these have half a percent of the pixels."""
+    """Share of pixels within `radius` of one of `colours`, and how many of these have half a percent of the
+    pixels.
+    """
     nearest, residual, _ = nearest_colours(sample, colours)
     near = residual <= radius
     used = np.bincount(nearest[near]) >= 0.005 * near.size

@@ -22,10 +22,10 @@ Half of the 0.5 at which a colour can be as near to an unrelated stretch of the 
 class Decoded:
     """One drawing, read.
 
-    `values`: what the code says, of the shape and unit each code states. `residual`: float32 (H, W), how far each
-    pixel's colour lies from the code, in sides of the RGB cube unless the code says otherwise. `valid`: bool (H, W), whether that is within the code's tolerance. `values`
-    hold the nearest meaning of each pixel, valid or not. A residual shows a colour that means nothing, not a wrong
-    answer drawn in clean colours.
+    `values`: what the code says, of the shape and unit each code states. `residual`: float32 (H, W), how far
+    each pixel's colour lies from the code, in sides of the RGB cube unless the code says otherwise. `valid`:
+    bool (H, W), whether that is within the code's tolerance. `values` hold the nearest meaning of each pixel,
+    valid or not. A residual shows a colour that means nothing, not a wrong answer drawn in clean colours.
     """
 
     values: npt.NDArray[Any]

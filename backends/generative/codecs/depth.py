@@ -1,8 +1,8 @@
 """Metric depth as a walk along seven edges of the RGB cube.
 
-Barron's power transform with lambda = -3 and c = 10/3 takes depth d in metres to f = 1 - (1 + d/10)^-2 in [0, 1]. f is
-the share walked of black -> red -> yellow -> green -> cyan -> blue -> magenta -> white (arXiv 2604.20329). At 8 bits the
-walk has 1786 places: black is 0 m, the last but one 412 m, white infinity.
+Barron's power transform with lambda = -3 and c = 10/3 takes depth d in metres to f = 1 - (1 + d/10)^-2 in [0,
+1]. f is the share walked of black -> red -> yellow -> green -> cyan -> blue -> magenta -> white (arXiv
+2604.20329). At 8 bits the walk has 1786 places: black is 0 m, the last but one 412 m, white infinity.
 """
 
 from __future__ import annotations
@@ -47,8 +47,9 @@ class DepthCode:
     def encode(self, depth_m: npt.NDArray[np.floating[Any]]) -> U8:
         """Draw depth.
 
-        `depth_m`: float (H, W), metres, 0 or more; +inf is sky. Returns uint8 (H, W, 3), the place nearest in f of each
-        pixel, so never more than half a level off. Beyond 587 m that place is white, the colour of the sky.
+        `depth_m`: float (H, W), metres, 0 or more; +inf is sky. Returns uint8 (H, W, 3), the place nearest in
+        f of each pixel, so never more than half a level off. Beyond 587 m that place is white, the colour of
+        the sky.
 
         Raises `SchemaError` on NaN, negative depth, another dtype or shape: no colour means "not known".
         """
@@ -70,9 +71,10 @@ class DepthCode:
     def decode(self, drawing: U8) -> Decoded:
         """Read depth.
 
-        `drawing`: uint8 (H, W, 3). `values` are float32 (H, W) metres at the place of the walk nearest to each colour;
-        of places equally near, the nearer depth. `residual` is the Euclidean distance to that place in sides of the
-        RGB cube. Exact: no colour is quantised. The first large drawing builds a table of 64 MB in 0.2 s.
+        `drawing`: uint8 (H, W, 3). `values` are float32 (H, W) metres at the place of the walk nearest to
+        each colour; of places equally near, the nearer depth. `residual` is the Euclidean distance to that
+        place in sides of the RGB cube. Exact: no colour is quantised. The first large drawing builds a table
+        of 64 MB in 0.2 s.
 
         Raises `SchemaError` where the drawing is not uint8 (H, W, 3).
         """
@@ -101,8 +103,8 @@ class DepthCode:
 def resolution_m(depth_m: npt.NDArray[np.floating[Any]]) -> F32:
     """Metres that one 8-bit level spans at `depth_m`: 0.0028 (1 + d/10)^3, so 2 cm at 10 m and 2 m at 80 m.
 
-    The far range is ill-conditioned: an error of one level, which no residual shows, moves the depth this much.
-    float32 of the same shape; +inf at +inf, NaN at NaN.
+    The far range is ill-conditioned: an error of one level, which no residual shows, moves the depth this
+    much. float32 of the same shape; +inf at +inf, NaN at NaN.
     """
     return ((1 + np.asarray(depth_m, np.float64) / 10) ** 3 * (5 / _LAST)).astype(np.float32)
 
@@ -133,8 +135,8 @@ def _require_depth(depth_m: npt.NDArray[np.floating[Any]]) -> None:
 def _nearest(pixels: U8) -> _I32:
     """The nearest place of each of (N, 3) pixels, as squared distance in 8-bit levels << 11 | place.
 
-    The projection of an 8-bit colour on an axis-parallel edge is 8-bit too, so this is exact. The least of these
-    numbers is the nearest place and, of several equally near, the first on the walk.
+    The projection of an 8-bit colour on an axis-parallel edge is 8-bit too, so this is exact. The least of
+    these numbers is the nearest place and, of several equally near, the first on the walk.
     """
     r, g, b = (pixels[:, channel].astype(np.int32) for channel in range(3))
     not_r, not_g, not_b = 255 - r, 255 - g, 255 - b
@@ -153,7 +155,9 @@ def _nearest(pixels: U8) -> _I32:
 
 
 class _Table:
-    """`_nearest` of all 256^3 colours, int32, indexed by r + 256 g + 65536 b; built once, by the first to ask."""
+    """`_nearest` of all 256^3 colours, int32, indexed by r + 256 g + 65536 b; built once, by the first to
+    ask.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

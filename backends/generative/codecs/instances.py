@@ -15,7 +15,9 @@ from visionrouter.schema.errors import SchemaError
 from visionrouter.schema.palette import BLACK, NAMED_COLOURS, RGB, separated_colours
 
 FLAT_LEVELS = 48
-"""Most that a channel varies over the 3x3 pixels around one inside an instance; borders and thin lines vary more."""
+"""Most that a channel varies over the 3x3 pixels around one inside an instance; borders and thin lines vary
+more.
+"""
 
 _ORDER = (
     "red", "green", "blue", "yellow", "magenta", "cyan", "orange", "purple", "white", "lime", "pink", "teal", "navy",
@@ -30,9 +32,10 @@ _I32 = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedInstances(Decoded):
-    """`values`: bool (N, H, W), disjoint masks from left to right. `margin`: float32 (H, W), how much farther each
-    pixel is from the second nearest colour found, background too, than from the nearest. `colours`: uint8 (N, 3), as
-    drawn. `instance_residual` and `instance_margin`: float32 (N,), means over each mask. All in sides of the RGB cube.
+    """`values`: bool (N, H, W), disjoint masks from left to right. `margin`: float32 (H, W), how much farther
+    each pixel is from the second nearest colour found, background too, than from the nearest. `colours`:
+    uint8 (N, 3), as drawn. `instance_residual` and `instance_margin`: float32 (N,), means over each mask. All
+    in sides of the RGB cube.
     """
 
     margin: F32
@@ -45,10 +48,11 @@ class DecodedInstances(Decoded):
 class InstanceCode:
     """A colour an instance, black elsewhere.
 
-    `tolerance`: colours this near, in sides of the RGB cube, are one colour, and what is this near to black is
-    background. `least_share`: the least share of the image's pixels that an instance covers. `split`: whether pieces
-    of one colour that do not touch are instances of their own. A model that repeats a colour needs it; it also splits
-    an object that another one hides in the middle: the drawing alone does not tell these apart.
+    `tolerance`: colours this near, in sides of the RGB cube, are one colour, and what is this near to black
+    is background. `least_share`: the least share of the image's pixels that an instance covers. `split`:
+    whether pieces of one colour that do not touch are instances of their own. A model that repeats a colour
+    needs it; it also splits an object that another one hides in the middle: the drawing alone does not tell
+    these apart.
     """
 
     tolerance: float = TOLERANCE
@@ -58,9 +62,9 @@ class InstanceCode:
     def encode(self, masks: Bool) -> U8:
         """Draw instances.
 
-        `masks`: bool (N, H, W), N from 0 to 240; where they overlap, the later lies on top. Colours go from left to
-        right by the mask's mean x, in a fixed order, no two nearer than 0.49 up to 15 instances. Returns uint8
-        (H, W, 3).
+        `masks`: bool (N, H, W), N from 0 to 255; where they overlap, the later lies on top. Colours go from
+        left to right by the mask's mean x, in a fixed order, no two nearer than 0.49 up to 15 instances.
+        Returns uint8 (H, W, 3).
 
         Raises `SchemaError` on another dtype or shape.
         """
@@ -74,19 +78,23 @@ class InstanceCode:
             raise SchemaError(
                 f"masks: expected bool of shape (N, H, W), got {got}; threshold with masks > 0.5"
             )
-        colours = np.array(instance_colours(len(masks)), np.uint8).reshape(-1, 3)
-        drawing = np.zeros((*masks.shape[1:], 3), np.uint8)
+        if len(masks) >= MAX_COLOURS:
+            raise SchemaError(
+                f"masks: {len(masks)} instances, more than the {MAX_COLOURS - 1} colours; draw them in parts"
+            )
+        colours = np.array((BLACK, *instance_colours(len(masks))), np.uint8)
         rank = np.argsort(np.argsort([_mean_x(mask) for mask in masks], kind="stable"))
-        for mask, colour in zip(masks, colours[rank], strict=True):
-            drawing[mask] = colour
-        return drawing
+        label = np.zeros(masks.shape[1:], np.uint8)
+        for mask, place in zip(masks, rank, strict=True):
+            label[mask] = place + 1
+        return np.take(colours, label, axis=0)
 
     def decode(self, drawing: U8) -> DecodedInstances:
         """Read instances from uint8 (H, W, 3).
 
-        Colours are found on flat pixels only, so that the blends at soft borders are none. Every pixel goes to the
-        nearest colour or to black; a piece with too few flat pixels is a border or a speck and goes to the colour
-        beside it. An object under three pixels wide has no flat pixel and is not found.
+        Colours are found on flat pixels only, so that the blends at soft borders are none. Every pixel goes
+        to the nearest colour or to black; a piece with too few flat pixels is a border or a speck and goes to
+        the colour beside it. An object under three pixels wide has no flat pixel and is not found.
 
         Raises `SchemaError` where the drawing is not uint8 (H, W, 3).
         """
@@ -118,10 +126,11 @@ class InstanceCode:
         )
 
     def _find_colours(self, drawing: U8, flat: Bool, least_px: int) -> list[RGB]:
-        """The colours of the flat, not black, pixels: the fullest neighbourhood of RGB first, then of what is left.
+        """The colours of the flat, not black, pixels: the fullest neighbourhood of RGB first, then of what is
+        left.
 
-        A darker or lighter shade of a colour already found counts only where it is sharp: brightness that fades over
-        an object is the model's doubt, not a second object.
+        A darker or lighter shade of a colour already found counts only where it is sharp: brightness that
+        fades over an object is the model's doubt, not a second object.
         """
         step = max(1, math.isqrt(flat.size // _SAMPLES))
         samples = drawing[::step, ::step][flat[::step, ::step]]
@@ -185,7 +194,9 @@ def _is_sharp(
     count: npt.NDArray[np.int64],
     radius: float,
 ) -> bool:
-    """Whether three quarters of the pixels within `radius` of `centre` are within half of it; of an even fade, half are."""
+    """Whether three quarters of the pixels within `radius` of `centre` are within half of it; of an even
+    fade, half are.
+    """
     distance = np.linalg.norm(mean - centre, axis=1)
     return bool(count[distance <= radius / 2].sum() >= 0.75 * count[distance <= radius].sum())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +22,10 @@ _Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedKeypoints(Decoded):
-    """`values`: float32 (P, J, 2), x y in pixels of the drawing (pixel centres at +0.5), people from left to right;
-    NaN where a person's joint was not found or not told. `roundness`: float32 (P, J) in [0, 1], 1 for a whole disc,
-    low for one that is partly hidden or for two run together, NaN as in `values`. `loose`: float32 (M, 3), joint
-    index, x, y of discs that may belong to either of two people.
+    """`values`: float32 (P, J, 2), x y in pixels of the drawing (pixel centres at +0.5), people from left to
+    right; NaN where a person's joint was not found or not told. `roundness`: float32 (P, J) in [0, 1], 1 for
+    a whole disc, low for one that is partly hidden or for two run together, NaN as in `values`. `loose`:
+    float32 (M, 3), joint index, x, y of discs that may belong to either of two people.
     """
 
     roundness: F32
@@ -37,9 +36,9 @@ class DecodedKeypoints(Decoded):
 class KeypointCode:
     """A colour a joint.
 
-    `joints`: J names. `colours`: J colours, none twice, none black. `edges`: pairs of joint indices that a limb joins,
-    along which discs are gathered into people; every joint must be reached by them. `tolerance`: the largest valid
-    residual in sides of the RGB cube. `least_px`: discs of fewer pixels are specks.
+    `joints`: J names. `colours`: J colours, none twice, none black. `edges`: pairs of joint indices that a
+    limb joins, along which discs are gathered into people; every joint must be reached by them. `tolerance`:
+    the largest valid residual in sides of the RGB cube. `least_px`: discs of fewer pixels are specks.
 
     Raises `SchemaError` where these do not fit together.
     """
@@ -60,7 +59,7 @@ class KeypointCode:
             )
         if any(not 0 <= joint < n for edge in self.edges for joint in edge):
             raise SchemaError(f"KeypointCode.edges: name a joint outside 0..{n - 1}")
-        reached = {joint for joint, _ in self._outward_from(0)}
+        reached = self._outward_from(0)
         if len(reached) < n:
             lost = [name for joint, name in enumerate(self.joints) if joint not in reached]
             raise SchemaError(
@@ -72,9 +71,9 @@ class KeypointCode:
     ) -> U8:
         """Draw people.
 
-        `keypoints`: float (P, J, 2), x y in pixels, NaN where a joint is not seen. A pixel is painted where its centre is
-        within `radius_px`; later people and joints lie on top, so give the farthest person first. Returns uint8
-        (height, width, 3).
+        `keypoints`: float (P, J, 2), x y in pixels, NaN where a joint is not seen. A pixel is painted where
+        its centre is within `radius_px`; later people and joints lie on top, so give the farthest person
+        first. Returns uint8 (height, width, 3).
 
         Raises `SchemaError` on another shape or dtype, or a radius that paints nothing.
         """
@@ -108,13 +107,14 @@ class KeypointCode:
     def decode(self, drawing: U8) -> DecodedKeypoints:
         """Read people from uint8 (H, W, 3).
 
-        A joint is at the centre of its disc, each pixel weighted by how bright its colour is. There are as many people
-        as discs of the commonest joint. From that joint outwards along the edges, the discs of a joint go to people so
-        that the distances to their joints already known are least in sum; a disc whose going elsewhere would lengthen
-        that sum by under a quarter of its own distance is loose.
+        A joint is at the centre of its disc, each pixel weighted by how bright its colour is. There are as
+        many people as discs of the commonest joint. From that joint outwards along the edges, the discs of a
+        joint go to people so that the distances are least in sum: from a disc to the person's nearest joint
+        known so far that an edge joins to it, or to the nearest of all where none is known. A disc whose
+        going elsewhere would lengthen that sum by under a quarter of its own distance is loose.
 
-        What a drawing cannot tell: two discs of one joint that touch are one; a half hidden disc is at the centre of
-        what shows; two people who show no joint in common are one.
+        What a drawing cannot tell: two discs of one joint that touch are one; a half hidden disc is at the
+        centre of what shows; two people who show no joint in common are one.
 
         Raises `SchemaError` where the drawing is not uint8 (H, W, 3).
         """
@@ -124,11 +124,10 @@ class KeypointCode:
         root = max(range(len(discs)), key=lambda joint: len(discs[joint]))
         people = np.full((len(discs[root]), len(self.joints), 3), np.nan)
         loose: list[tuple[float, float, float]] = []
-        for joint, towards_root in self._outward_from(root):
-            if joint == root:
-                people[:, joint] = discs[joint]
-                continue
-            for disc, person in zip(discs[joint], _assign(discs[joint], people, towards_root), strict=True):
+        people[:, root] = discs[root]
+        for joint in self._outward_from(root)[1:]:
+            owners = _assign(discs[joint], people[..., :2], self._joined_to(joint))
+            for disc, person in zip(discs[joint], owners, strict=True):
                 if person is None:
                     loose.append((joint, disc[0], disc[1]))
                 else:
@@ -154,39 +153,35 @@ class KeypointCode:
             rows: list[_Array] = []
             if box is not None:
                 blobs, _ = ndimage.label(label[box] == joint, _EIGHT)
-                brightness = drawing[box] @ (np.array(colour) / np.square(colour, dtype=float).sum())
-                corner = (box[1].start, box[0].start)
+                towards = np.array(colour) / np.square(colour, dtype=float).sum()
+                left, top = box[1].start, box[0].start
                 for number, part in enumerate(ndimage.find_objects(blobs), start=1):
                     inside = blobs[part] == number
                     if inside.sum() >= self.least_px:
-                        x, y, roundness = _centre(inside, brightness[part].clip(0, 1))
-                        rows.append(
-                            np.array(
-                                [x + corner[0] + part[1].start, y + corner[1] + part[0].start, roundness]
-                            )
-                        )
+                        brightness = (drawing[box][part][inside] @ towards).clip(0, 1)
+                        x, y, roundness = _centre(inside, brightness)
+                        rows.append(np.array([x + left + part[1].start, y + top + part[0].start, roundness]))
             discs.append(np.array(rows).reshape(-1, 3))
         return discs
 
-    def _outward_from(self, root: int) -> list[tuple[int, list[int]]]:
-        """Every joint reached from `root`, nearest first, with its way back to the root, nearest first."""
-        ways = {root: list[int]()}
-        queue = deque([root])
-        while queue:
-            joint = queue.popleft()
-            for a, b in self.edges:
-                for near, far in ((a, b), (b, a)):
-                    if near == joint and far not in ways:
-                        ways[far] = [near, *ways[near]]
-                        queue.append(far)
-        return list(ways.items())
+    def _joined_to(self, joint: int) -> list[int]:
+        return [b if a == joint else a for a, b in self.edges if joint in (a, b)]
+
+    def _outward_from(self, root: int) -> list[int]:
+        """Every joint that the edges reach from `root`, nearest first."""
+        order = [root]
+        for joint in order:
+            order += [near for near in self._joined_to(joint) if near not in order]
+        return order
 
 
 def _centre(inside: Bool, weight: _Array) -> tuple[float, float, float]:
-    """Weighted centre x, y of a blob in its window, and its roundness: the ratio of its short to its long axis."""
+    """Centre x, y of a blob in its window, and its roundness: the ratio of its short to its long axis.
+
+    `weight`: one a pixel of the blob.
+    """
     ys, xs = np.nonzero(inside)
-    w = weight[inside]
-    w = w / w.sum()
+    w = weight / weight.sum()
     x, y = w @ xs, w @ ys
     dx, dy = xs - x, ys - y
     pixel = 1 / 12
@@ -195,23 +190,27 @@ def _centre(inside: Bool, weight: _Array) -> tuple[float, float, float]:
     return float(x + 0.5), float(y + 0.5), float(np.sqrt(short / long))
 
 
-def _assign(discs: _Array, people: _Array, towards_root: list[int]) -> list[int | None]:
-    """Which person each disc of one joint belongs to; None where that is not told."""
+def _assign(discs: _Array, people: _Array, joined: list[int]) -> list[int | None]:
+    """Which person each disc of one joint belongs to; None where that is not told.
+
+    `discs`: (D, 3). `people`: (P, J, 2), every person with a joint known. `joined`: joints with an edge to
+    this one.
+    """
     from scipy.optimize import linear_sum_assignment
 
     if len(discs) == 0:
         return []
-    ways = people[:, towards_root, :2]
-    known = ~np.isnan(ways[..., 0])
-    anchors = ways[np.arange(len(people)), known.argmax(1)]
-    distance = np.linalg.norm(discs[:, None, :2] - anchors, axis=-1)
+    far = np.linalg.norm(discs[:, None, None, :2] - people, axis=-1)
+    known = ~np.isnan(people[..., 0])
+    usable = known & np.isin(np.arange(people.shape[1]), joined)
+    usable = np.where(usable.any(1, keepdims=True), usable, known)
+    distance = np.where(usable, far, np.inf).min(-1)
     rows, columns = linear_sum_assignment(distance)
     least = distance[rows, columns].sum()
     told: list[int | None] = []
     for disc, person in zip(rows, columns, strict=True):
         elsewhere = distance.copy()
-        elsewhere[disc, person] = distance.sum() + 1
-        other = linear_sum_assignment(elsewhere)
-        rise = elsewhere[other].sum() - least
+        elsewhere[disc, person] = 2 * distance.sum() + 1
+        rise = elsewhere[linear_sum_assignment(elsewhere)].sum() - least
         told.append(int(person) if rise >= _AMBIGUOUS * distance[disc, person] else None)
     return told

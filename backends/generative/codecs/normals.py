@@ -1,7 +1,7 @@
 """Surface normals as RGB: each channel holds one signed axis, (1 +- n) / 2.
 
-Result frame: +x right, +y up, +z out of the image towards the viewer. Which axis a channel holds, and its sign, is the
-habit of each model and is declared, never guessed.
+Result frame: +x right, +y up, +z out of the image towards the viewer. Which axis a channel holds, and its
+sign, is the habit of each model and is declared, never guessed.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ _LEVELS: F32 = (np.arange(256, dtype=np.float32) * 2 - 255) / np.float32(255)
 class NormalCode:
     """Unit normals drawn as colours.
 
-    `axes`: the signed axis that red, green and blue hold, such as "-x+y+z". `tolerance`: the largest valid residual,
-    here in lengths of the vector, twice the RGB distance. Mid-gray, the zero vector, is drawn where no surface is.
+    `axes`: the signed axis that red, green and blue hold, such as "-x+y+z". `tolerance`: the largest valid
+    residual, here in lengths of the vector, twice the RGB distance. Mid-gray, the zero vector, is drawn where
+    no surface is.
     """
 
     axes: str = PAPER_AXES
@@ -47,8 +48,9 @@ class NormalCode:
     def encode(self, normals: npt.NDArray[np.floating[Any]]) -> U8:
         """Draw normals.
 
-        `normals`: float (H, W, 3) in the result frame, of unit length; zero or NaN where there is no surface, drawn
-        mid-gray. Returns uint8 (H, W, 3), each channel rounded to the nearest level: at most 0.4 degrees off.
+        `normals`: float (H, W, 3) in the result frame, of unit length; zero or NaN where there is no surface,
+        drawn mid-gray. Returns uint8 (H, W, 3), each channel rounded to the nearest level: at most 0.4
+        degrees off.
 
         Raises `SchemaError` on another length, dtype or shape.
         """
@@ -64,9 +66,10 @@ class NormalCode:
     def decode(self, drawing: U8) -> Decoded:
         """Read normals.
 
-        `drawing`: uint8 (H, W, 3). `values` are float32 (H, W, 3) unit normals in the result frame, the direction of
-        each colour from mid-gray. `residual` is | |2c - 1| - 1 |, how far the drawn vector's length is from 1. What is
-        drawn near mid-gray (no surface, or a model torn between directions) has a residual near 1 and is not valid.
+        `drawing`: uint8 (H, W, 3). `values` are float32 (H, W, 3) unit normals in the result frame, the
+        direction of each colour from mid-gray. `residual` is | |2c - 1| - 1 |, how far the drawn vector's
+        length is from 1. What is drawn near mid-gray (no surface, or a model torn between directions) has a
+        residual near 1 and is not valid.
 
         Raises `SchemaError` where the drawing is not uint8 (H, W, 3).
         """

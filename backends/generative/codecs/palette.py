@@ -22,8 +22,10 @@ _BLOCK = 1 << 15
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedLabels(Decoded):
-    """`values`: uint8 (H, W), an index into the palette. `margin`: float32 (H, W), how much farther the second nearest
-    colour is than the nearest, in sides of the RGB cube; 0 is a tie, +inf where the palette has one colour."""
+    """`values`: uint8 (H, W), an index into the palette. `margin`: float32 (H, W), how much farther the
+    second nearest colour is than the nearest, in sides of the RGB cube; 0 is a tie, +inf where the palette
+    has one colour.
+    """
 
     margin: F32
 
@@ -32,8 +34,8 @@ class DecodedLabels(Decoded):
 class PaletteCode:
     """A class a colour.
 
-    `palette`: 1 to 256 entries, no colour twice. `tolerance`: the largest valid residual in sides of the RGB cube, by
-    default `TOLERANCE` or half the palette's separation where that is less.
+    `palette`: 1 to 256 entries, no colour twice. `tolerance`: the largest valid residual in sides of the RGB
+    cube, by default `TOLERANCE` or half the palette's separation where that is less.
 
     Raises `SchemaError` where the palette breaks this.
     """
@@ -86,11 +88,11 @@ class PaletteCode:
                 f"labels: span {low} to {high}, the palette has {len(self.palette)} entries (0 to "
                 f"{len(self.palette) - 1}); add an entry for unlabelled pixels or remap them"
             )
-        drawing: U8 = np.array(self.colours, np.uint8)[labels]
-        return drawing
+        return np.take(np.array(self.colours, np.uint8), labels, axis=0)
 
     def decode(self, drawing: U8) -> DecodedLabels:
-        """Read labels from uint8 (H, W, 3): the nearest colour of the palette; of equally near ones, the first.
+        """Read labels from uint8 (H, W, 3): the nearest colour of the palette; of equally near ones, the
+        first.
 
         Raises `SchemaError` where the drawing is not uint8 (H, W, 3).
         """
@@ -100,42 +102,48 @@ class PaletteCode:
 
 
 def nearest_colours(drawing: U8, colours: Sequence[RGB]) -> tuple[U8, F32, F32]:
-    """For each pixel of uint8 (H, W, 3): index of the nearest of 1 to 256 colours, distance to it, margin to the second.
+    """For each pixel of uint8 (H, W, 3): index of the nearest of 1 to 256 colours, distance to it, margin to
+    the second.
 
-    Exact, by one matrix product: |x - p|^2 = |x|^2 - 2 x.p + |p|^2, times a power of two, plus the colour's index, is
-    an integer that orders colours by distance and then by index. Taken from mid-gray it stays below 2^24 for up to
-    64 colours, so float32 holds it without rounding; more colours take float64.
+    Exact: |x - p|^2 - |x|^2 = |p|^2 - 2 x.p, times a power of two, plus the colour's index, is an integer
+    that orders colours by distance and then by index. Counted from mid-gray it stays below 2^24 for up to 64
+    colours, so float32 holds it without rounding; more colours take float64. Plain passes over blocks that
+    fit the cache: a matrix product is as fast on idle cores and many times slower on busy ones, where its
+    threads wait for each other.
     """
     n = len(colours)
     shift = (n - 1).bit_length()
     scale = 1 << shift
     dtype = np.float32 if n <= _FLOAT32_COLOURS else np.float64
-    centred = np.array(colours, dtype) - 128
-    weights = np.empty((n, 4), dtype)
-    weights[:, :3] = -2 * scale * centred
-    weights[:, 3] = scale * (centred**2).sum(1) + np.arange(n)
+    centred = np.array(colours, np.int64) - 128
+    weights = (-2 * scale * centred).tolist()
+    offsets = (scale * (centred**2).sum(1) + np.arange(n)).tolist()
 
     pixels = drawing.reshape(-1, 3)
     label = np.empty(len(pixels), np.uint8)
     residual = np.empty(len(pixels), np.float32)
     margin = np.empty(len(pixels), np.float32)
-    terms = np.ones((4, _BLOCK), dtype)
+    scratch = np.empty((7, min(_BLOCK, len(pixels))), dtype)
     for start in range(0, len(pixels), _BLOCK):
         block = slice(start, start + _BLOCK)
-        x = terms[:, : len(pixels[block])]
-        for channel in range(3):
-            np.subtract(pixels[block, channel], 128, out=x[channel], dtype=dtype)
-        keys = weights @ x
-        first, second = keys[0], np.full_like(keys[0], np.inf)
-        for key in keys[1:]:
-            np.minimum(second, np.maximum(first, key), out=second)
+        r, g, b, key, term, first, second = scratch[:, : len(pixels[block])]
+        for channel, x in enumerate((r, g, b)):
+            np.subtract(pixels[block, channel], 128, out=x, dtype=dtype)
+        first.fill(np.inf)
+        second.fill(np.inf)
+        for (of_r, of_g, of_b), offset in zip(weights, offsets, strict=True):
+            np.multiply(r, of_r, out=key)
+            key += np.multiply(g, of_g, out=term)
+            key += np.multiply(b, of_b, out=term)
+            key += offset
+            np.minimum(second, np.maximum(first, key, out=term), out=second)
             np.minimum(first, key, out=first)
         nearest = first.astype(np.int32)
         label[block] = nearest & (scale - 1)
-        origin = np.einsum("cn,cn->n", x[:3], x[:3]).astype(np.int32)
-        residual[block] = _distance((nearest >> shift) + origin)
+        from_gray = (r * r + g * g + b * b).astype(np.int32)
+        residual[block] = _distance((nearest >> shift) + from_gray)
         margin[block] = (
-            _distance((second.astype(np.int32) >> shift) + origin) if n > 1 else np.inf
+            _distance((second.astype(np.int32) >> shift) + from_gray) if n > 1 else np.inf
         ) - residual[block]
     size = drawing.shape[:2]
     return label.reshape(size), residual.reshape(size), margin.reshape(size)
