@@ -1,8 +1,12 @@
-"""Policies: YAML that says which backends answer a request, in which order, and when an answer is good enough."""
+"""Policies: YAML that says which backends answer a request, in which order, and when an answer is good enough.
+
+The models and the YAML reader are imported when the first policy is loaded.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from visionrouter.policies.licences import Licences
 from visionrouter.policies.load import PolicySource, load_policy, preset_names
-from visionrouter.policies.model import Policy
 from visionrouter.policies.resolve import BackendInfo, Resolved, resolve
 from visionrouter.policies.schema import policy_json_schema
 from visionrouter.policies.select import (
@@ -14,6 +18,9 @@ from visionrouter.policies.select import (
     compile_policy,
 )
 from visionrouter.policies.validate import Finding, check_against
+
+if TYPE_CHECKING:
+    from visionrouter.policies.model import Policy
 
 __all__ = [
     "BackendInfo",
@@ -34,3 +41,11 @@ __all__ = [
     "preset_names",
     "resolve",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Policy":
+        from visionrouter.policies.model import Policy
+
+        return Policy
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -90,6 +90,16 @@ def tag_input(key: str) -> Input:
     return Input(f'request.tags["{key}"]', f"tag_{key.encode().hex()}", lambda r, _: r.tags[key], "")
 
 
+def member_input(container: str, key: str) -> Input:
+    """Whether `key` is in the request's tags or targets: true or false is cheaper to hand over than all of them."""
+    read: Read = (lambda r, _: key in r.tags) if container == "tags" else (lambda r, _: _is_target(r, key))
+    return Input(f'"{key}" in request.{container}', f"in_{container}_{key.encode().hex()}", read, False)
+
+
+def _is_target(request: Request, noun: str) -> bool:
+    return any(target.noun == noun for target in request.instruction.targets)
+
+
 def context_input(key: str | None) -> Input:
     """One value of the caller's context, or, for None, all of it. `hour` is the local clock's unless the caller's."""
     if key is None:

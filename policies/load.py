@@ -6,17 +6,18 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
-from visionrouter.policies.document import MAX_BYTES, Document, read_document
-from visionrouter.policies.model import Policy
 from visionrouter.policies.syntax import nearest
 from visionrouter.schema.errors import PolicyError
 
-PolicySource = Policy | Mapping[str, Any] | str | Path
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    from visionrouter.policies.document import Document
+    from visionrouter.policies.model import Policy
+
+PolicySource: TypeAlias = "Policy | Mapping[str, Any] | str | Path"
 """A preset's name, a path to a YAML file, plain data, or a policy."""
 
 _PRESETS = Path(__file__).parent / "presets"
@@ -33,6 +34,9 @@ def load_policy(source: PolicySource) -> Policy:
 
     Raises `PolicyError`, one line a mistake: `file:line: path: what is wrong; the mend`.
     """
+    from visionrouter.policies.document import Document, read_document
+    from visionrouter.policies.model import Policy
+
     if isinstance(source, Policy):
         return source
     if isinstance(source, Mapping):
@@ -44,6 +48,8 @@ def load_policy(source: PolicySource) -> Policy:
 
 
 def _read(source: str | Path) -> bytes:
+    from visionrouter.policies.document import MAX_BYTES
+
     try:
         path = Path(source)
         if path.is_file():
@@ -62,6 +68,10 @@ def _read(source: str | Path) -> bytes:
 
 
 def _validate(document: Document, origin: str) -> Policy:
+    from pydantic import ValidationError
+
+    from visionrouter.policies.model import Policy
+
     try:
         return Policy.model_validate(document.data)
     except ValidationError as error:

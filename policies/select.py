@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from visionrouter.policies.expression import Binding, Expression, compile_expression, values_read
 from visionrouter.policies.licences import Licences
-from visionrouter.policies.model import Policy
 from visionrouter.schema.request import Request
 from visionrouter.schema.route import Route
+
+if TYPE_CHECKING:
+    from visionrouter.policies.model import Policy
 
 _NO_CONTEXT: Mapping[str, object] = MappingProxyType({})
 

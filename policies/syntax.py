@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from visionrouter.policies.inputs import FIELDS, ROOTS, VALUES, Input, context_input, field_input, tag_input
+from visionrouter.policies.inputs import (
+    FIELDS,
+    ROOTS,
+    VALUES,
+    Input,
+    context_input,
+    field_input,
+    member_input,
+    tag_input,
+)
 
 
 class ConditionError(ValueError):
@@ -28,7 +37,9 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _MACROS = frozenset({"all", "exists", "exists_one", "existsOne", "filter", "map"})
-_MAX_MACROS = 2
+_MAX_NESTED = 2
+_MEMBER = ('"key"', "in", "request", ".", "tags")
+_LOOSE = frozenset({"", "(", ")", "[", "]", ",", "&&", "||", "?", ":"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +76,20 @@ def parse_condition(source: str, literal: Callable[[str], object]) -> tuple[Conj
 
 
 def _bound_names(tokens: Sequence[Token]) -> set[str]:
-    calls = [
-        i
-        for i, token in enumerate(tokens)
-        if token.text in _MACROS and _text(tokens, i - 1) == "." and _text(tokens, i + 1) == "("
-    ]
-    if len(calls) > _MAX_MACROS:
-        raise ConditionError(
-            f"{len(calls)} macros ({', '.join(sorted(_MACROS))}); at most {_MAX_MACROS} keep it cheap"
-        )
-    return {_text(tokens, i + 2) for i in calls}
+    names: set[str] = set()
+    inside: list[bool] = []
+    for i, token in enumerate(tokens):
+        if token.kind != "mark":
+            continue
+        if token.text in "([{":
+            macro = token.text == "(" and _text(tokens, i - 1) in _MACROS and _text(tokens, i - 2) == "."
+            names |= {_text(tokens, i + 1)} if macro else set()
+            inside.append(macro)
+            if sum(inside) > _MAX_NESTED:
+                raise ConditionError(f"nests more than {_MAX_NESTED} macros ({', '.join(sorted(_MACROS))})")
+        elif token.text in ")]}":
+            inside.pop()
+    return names
 
 
 def _text(tokens: Sequence[Token], index: int) -> str:
@@ -85,7 +100,10 @@ def _flatten(tokens: Sequence[Token], literal: Callable[[str], object]) -> list[
     flat: list[Token] = []
     i = 0
     while i < len(tokens):
-        if tokens[i].text in ROOTS and tokens[i].kind == "name" and _text(tokens, i - 1) != ".":
+        if member := _read_membership(tokens, i, literal):
+            flat.append(Token("name", member.variable, member))
+            i += len(_MEMBER)
+        elif tokens[i].text in ROOTS and tokens[i].kind == "name" and _text(tokens, i - 1) != ".":
             found, i = _read_path(tokens, i, literal)
             flat.append(Token("name", found.variable, found))
         else:
@@ -120,6 +138,20 @@ def _read_path(tokens: Sequence[Token], start: int, literal: Callable[[str], obj
     if (root, name) == ("request", "tags") and len(keys) == 2:
         return tag_input(keys[1][0]), keys[1][1]
     return field_input(root, name), end
+
+
+def _read_membership(tokens: Sequence[Token], i: int, literal: Callable[[str], object]) -> Input | None:
+    """The input that `"key" in request.tags` (or targets) at `i` is, where nothing beside it binds tighter."""
+    words = [token.text for token in tokens[i : i + len(_MEMBER)]]
+    if len(words) < len(_MEMBER) or tokens[i].kind != "string" or words[1:4] != ["in", "request", "."]:
+        return None
+    if (
+        words[4] not in ("tags", "targets")
+        or not {_text(tokens, i - 1), _text(tokens, i + len(_MEMBER))} <= _LOOSE
+    ):
+        return None
+    key = literal(words[0])
+    return member_input(words[4], key) if isinstance(key, str) else None
 
 
 def _key(tokens: Sequence[Token], i: int, literal: Callable[[str], object]) -> tuple[str, int] | None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from visionrouter.policies.expression import CASES, Case
 from visionrouter.policies.licences import KNOWN, Licences, matches, parts_of
-from visionrouter.policies.model import Policy
 from visionrouter.policies.resolve import BackendInfo, resolve
 from visionrouter.policies.select import CompiledPolicy, compile_policy
 from visionrouter.policies.syntax import nearest
 from visionrouter.schema.decision import Reason
 from visionrouter.schema.route import KIND_WORDS, Route
 from visionrouter.schema.task import Task
+
+if TYPE_CHECKING:
+    from visionrouter.policies.model import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ def check_against(policy: Policy | CompiledPolicy, backends: Mapping[str, Backen
     Errors: a backend that does not exist; a route that has no backend for any task it can get. Warnings: a route that
     lacks one for some task the others could do, a rule that can never match, a licence id that nobody carries.
     """
-    compiled = compile_policy(policy) if isinstance(policy, Policy) else policy
+    compiled = policy if isinstance(policy, CompiledPolicy) else compile_policy(policy)
     findings = _licences(compiled.licences, backends)
     left: frozenset[Case] = CASES
     for index, rule in enumerate(compiled.rules):

@@ -39,7 +39,7 @@ REFUSED = {
     'request.text.startWith("a")': 'did you mean "startsWith"',
     'request.text.matches("(")': "not a valid regex",
     "1 / 0 == 1": "always fails: division by zero",
-    "[1].all(a, [1].all(b, [1].all(c, a == b)))": "3 macros",
+    "[1].all(a, [1].all(b, [1].all(c, a == b)))": "nests more than 2 macros",
     "true" + " && true" * MAX_CHARACTERS: "the cap is 2,000",
     "(" * 500 + "true" + ")" * 500: "not valid CEL",
 }
