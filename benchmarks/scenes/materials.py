@@ -119,12 +119,12 @@ def glass(draw: Draw) -> Tensor:
 
 def leaves(draw: Draw) -> Tensor:
     """Foliage."""
-    base = between(draw, (0.08, 0.20, 0.05), (0.38, 0.46, 0.16), 0.04)
+    base = between(draw, (0.16, 0.30, 0.09), (0.50, 0.56, 0.24), 0.05)
     autumn = between(draw, (0.55, 0.22, 0.06), (0.75, 0.55, 0.12), 0.04)
     base = torch.where(draw.chance(0.12, 1), autumn, base)
     return material(
-        base, len(draw), second=base * 0.35, pattern=Pattern.NOISE, frequency=draw.uniform(4, 9, 1)[:, 0],
-        phase=draw.uniform(0, 100, 1)[:, 0], mottle=0.5, bump=draw.uniform(0.4, 0.9, 1)[:, 0],
+        base, len(draw), second=base * 0.3, pattern=Pattern.NOISE, frequency=draw.uniform(2, 7, 1)[:, 0],
+        phase=draw.uniform(0, 100, 1)[:, 0], mottle=0.7, bump=draw.uniform(0.8, 1.8, 1)[:, 0],
     )  # fmt: skip
 
 

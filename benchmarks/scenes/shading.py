@@ -89,7 +89,7 @@ def key_direction(environment: Environment, position: Vec) -> tuple[Vec, Tensor,
     is_lamp = lamp > 0.5
     towards = Vec(*(torch.where(is_lamp, a - p, a) for a, p in zip((x, y, z), position, strict=True)))
     length = dot(towards, towards).clamp_min(1e-8).sqrt()
-    fall = torch.where(is_lamp, 1 / length.clamp_min(0.25) ** 2, 1.0)
+    fall = torch.where(is_lamp, 1 / length.clamp_min(0.7) ** 2, 1.0)
     return Vec(*(c / length for c in towards)), torch.where(is_lamp, length, 1e6), fall
 
 

@@ -130,7 +130,7 @@ def _quadruped(
 def dog(draw: Draw, main: Tensor) -> Assembly:
     """Terrier to great dane."""
     height = draw.log_uniform(0.3, 0.75, 1)[:, 0]
-    return _quadruped(draw, main, height, height * scalar(draw, 0.5, 0.68), height * scalar(draw, 0.2, 0.28), (0.3, 0.45), 0.95, 0.52, 0.45, 0.6)
+    return _quadruped(draw, main, height, height * scalar(draw, 0.5, 0.68), height * scalar(draw, 0.15, 0.22), (0.28, 0.5), 1.05, 0.54, 0.4, 0.7)
 
 
 def cat(draw: Draw, main: Tensor) -> Assembly:

@@ -19,7 +19,7 @@ from visionrouter.benchmarks.scenes.worlds.table import table
 
 World = Callable[[Draw, bool], tuple[Plan, Environment, Camera, Parts | None]]
 BUILDERS: dict[str, World] = {"street": street, "room": room, "table": table, "landscape": landscape}
-CLEARANCE_M = {"street": 1.1, "room": 0.35, "table": 0.06, "landscape": 1.2}
+CLEARANCE_M = {"street": 0.45, "room": 0.3, "table": 0.06, "landscape": 0.45}
 
 
 def sample(

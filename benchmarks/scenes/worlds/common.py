@@ -12,7 +12,7 @@ from visionrouter.benchmarks.scenes.camera import matmul, rotation_x, rotation_y
 from visionrouter.benchmarks.scenes.draw import Draw
 from visionrouter.benchmarks.scenes.scene import OPEN_M, Camera
 from visionrouter.benchmarks.scenes.textures import MATERIAL_SIZE, Pattern, Slot
-from visionrouter.benchmarks.scenes.vocabulary import CLASS_ID, HELD_OUT
+from visionrouter.benchmarks.scenes.vocabulary import CLASS_ID, CLASSES, HELD_OUT
 from visionrouter.benchmarks.scenes.worlds.furnish import Plan
 
 ANYWHERE = 2 * math.pi
@@ -61,6 +61,37 @@ def scatter(
     plan.heading[:, slots] = heading
 
 
+SIZE_M = {
+    "person": 1.7, "dog": 0.7, "cat": 0.35, "horse": 2.0, "cow": 1.9, "sheep": 1.0, "bird": 0.35, "car": 3.2, "bicycle": 1.3,
+    "motorcycle": 1.5, "bus": 6.0, "truck": 5.0, "bench": 1.4, "chair": 0.9, "couch": 1.8, "suitcase": 0.7, "potted plant": 0.8,
+    "sports ball": 0.4, "crate": 0.8, "fire hydrant": 0.8, "cone": 0.6, "boat": 4.0, "teddy bear": 0.4, "rock": 1.5, "bush": 1.6,
+}  # fmt: skip
+
+
+def subject(
+    draw: Draw, plan: Plan, slot: int, weights: dict[str, float], eye: Tensor, yaw: Tensor, share: float
+) -> tuple[Tensor, Tensor]:
+    """Put a thing right before the camera in a share of the scenes, as the motif of the photo. Returns where
+    that was done (B,) and the pitch that looks at it."""
+    ids = classes(draw, weights, 1)
+    size = torch.zeros(len(CLASSES))
+    for name, value in SIZE_M.items():
+        size[CLASS_ID[name]] = value
+    tall = size[ids[:, 0]]
+    away = tall * column(draw, 0.85, 2.4) + 0.35
+    aside = away * column(draw, -0.25, 0.25)
+    x = eye[:, 0] + away * yaw.sin() + aside * yaw.cos()
+    z = eye[:, 2] + away * yaw.cos() - aside * yaw.sin()
+    there = draw.chance(share, 1)[:, 0]
+    plan.class_id[:, slot] = torch.where(there, ids[:, 0], plan.class_id[:, slot])
+    place = torch.stack([x, torch.zeros_like(x), z], -1)
+    plan.position[:, slot] = torch.where(there[:, None], place, plan.position[:, slot])
+    towards = yaw + math.pi + draw.normal(1)[:, 0] * 0.9
+    plan.heading[:, slot] = torch.where(there, towards, plan.heading[:, slot])
+    pitch = torch.atan2(eye[:, 1] - tall * column(draw, 0.4, 0.75), away)
+    return there, pitch
+
+
 def camera(draw: Draw, position: Tensor, yaw: Tensor, pitch: Tensor, fov: tuple[float, float]) -> Camera:
     """A camera with random roll, lens and principal point. pitch: (B,) radians, positive looks down;
     fov: range of the field of view along the geometric mean of the sides, in degrees."""
@@ -88,8 +119,8 @@ def ground(draw: Draw, name: str, ood: bool = False) -> Tensor:
     """(n, MATERIAL_SIZE) of a kind of ground."""
     n = len(draw)
     if name == "grass":
-        base = mat.between(draw, (0.16, 0.26, 0.07), (0.48, 0.46, 0.2), 0.03)
-        return mat.material(base, n, second=base * 0.6, pattern=Pattern.NOISE, frequency=column(draw, 0.5, 3), mottle=0.4, bump=0.4)
+        base = mat.between(draw, (0.24, 0.34, 0.12), (0.58, 0.55, 0.30), 0.04)
+        return mat.material(base, n, second=base * 0.66, pattern=Pattern.NOISE, frequency=column(draw, 0.7, 5), mottle=0.5, bump=0.5)
     if name == "road":
         base = draw.uniform(0.2, 0.45, 1) + draw.uniform(-0.012, 0.012, 3)
         return mat.material(base, n, second=(0.88, 0.86, 0.8), pattern=Pattern.LANES, frequency=1.0, mottle=0.2, specular=0.06)
@@ -131,6 +162,7 @@ def _floor(draw: Draw, ood: bool) -> Tensor:
     )  # fmt: skip
     wood[:, Slot.FREQUENCY] = column(draw, 1.5, 4)
     wood[:, Slot.PATTERN] = torch.where(draw.chance(0.6, 1)[:, 0], float(Pattern.BRICK), wood[:, Slot.PATTERN])
+    wood[:, Slot.FREQUENCY] *= torch.where(wood[:, Slot.PATTERN] == float(Pattern.BRICK), 1.8, 1.0)
     carpet[:, Slot.FREQUENCY] = column(draw, 1.0, 8)
     which = draw.integer(3, 1)
     return torch.where(which == 0, wood, torch.where(which == 1, tiles, carpet))

@@ -15,7 +15,7 @@ from visionrouter.benchmarks.scenes.shapes import Assembly
 from visionrouter.benchmarks.scenes.textures import Pattern
 from visionrouter.benchmarks.scenes.vocabulary import CLASS_ID
 from visionrouter.benchmarks.scenes.worlds.common import (
-    ANYWHERE, Regions, camera, classes, column, ground, lift, odd_scale, open_bounds, scatter, sides, strangers,
+    ANYWHERE, Regions, camera, classes, column, ground, lift, odd_scale, open_bounds, scatter, sides, strangers, subject,
 )  # fmt: skip
 from visionrouter.benchmarks.scenes.worlds.furnish import Plan, stuff_parts
 
@@ -24,6 +24,12 @@ GROWTH = {"tree": 5.0, "bush": 2.5, "rock": 2.5, "fence": 0.6, "building": 0.8}
 CREATURES = {
     "person": 4.0, "dog": 1.5, "horse": 1.5, "cow": 1.5, "sheep": 2.0, "bird": 1.5, "cat": 0.3, "sports ball": 1.0, "bench": 0.7,
     "car": 0.8, "bicycle": 0.8, "crate": 0.5, "motorcycle": 0.4, "suitcase": 0.3, "truck": 0.3, "cone": 0.4, "chair": 0.5,
+}  # fmt: skip
+
+
+MOTIFS = {
+    "person": 6.0, "dog": 1.5, "horse": 1.5, "cow": 1.0, "sheep": 1.0, "bird": 0.8, "cat": 0.6, "bicycle": 0.6, "car": 0.8,
+    "bench": 0.5, "rock": 0.5, "bush": 0.3, "sports ball": 0.4, "motorcycle": 0.4,
 }  # fmt: skip
 
 
@@ -58,10 +64,10 @@ def landscape(draw: Draw, ood: bool) -> tuple[Plan, Environment, Camera, Parts |
     ids = torch.where((herd >= 0) & draw.chance(0.6, m), grazing, ids)
     if ood:
         ids = strangers(draw, ids, 0.55)
-    scatter(plan, slice(0, m), draw, ids, view_cone(m, 2.2, 35, 0.75), draw.uniform(0, ANYWHERE, m), draw.uniform(0.15, 0.9, 1))
+    scatter(plan, slice(0, m), draw, ids, view_cone(m, 2.2, 35, 0.75), draw.uniform(0, ANYWHERE, m), draw.uniform(0.3, 1.0, 1))
     s = m
     m = 16
-    scatter(plan, slice(s, s + m), draw, classes(draw, GROWTH, m), view_cone(m, 4, 90, 0.9), draw.uniform(0, ANYWHERE, m), draw.uniform(0.1, 1.0, 1))
+    scatter(plan, slice(s, s + m), draw, classes(draw, GROWTH, m), view_cone(m, 4, 90, 0.9), draw.uniform(0, ANYWHERE, m), draw.uniform(0.25, 1.0, 1))
     s += m
     m = 6
     boats = view_cone(m, 10, 120, 0.8)
@@ -80,7 +86,9 @@ def landscape(draw: Draw, ood: bool) -> tuple[Plan, Environment, Camera, Parts |
     height = torch.where(draw.chance(0.25, 1)[:, 0], column(draw, 2.5, 9.0), column(draw, 0.6, 2.0))
     eye = torch.stack([torch.zeros(n), height, torch.zeros(n)], -1)
     pitch = column(draw, -0.08, 0.12) + (height - 1.6).clamp_min(0) * 0.04
-    view = camera(draw, eye, column(draw, -0.2, 0.2), pitch, (32, 80))
+    yaw = column(draw, -0.2, 0.2)
+    close, look = subject(draw, plan, 0, MOTIFS, eye, yaw, 0.4)
+    view = camera(draw, eye, yaw, torch.where(close, look.clamp(-0.4, 0.6), pitch), (32, 80))
     choice = draw.choose([0.5, 0.2, 0.18, 0.12], 1)
     base = torch.stack([ground(draw, name) for name in BASES], 1)[torch.arange(n), choice[:, 0]]
     face_class, face_material = sides(n, (None,) * 6, [base] * 6)
@@ -111,16 +119,19 @@ def _hills(draw: Draw, base_class: Tensor, base: Tensor) -> Parts:
     stone = mat.between(draw, (0.22, 0.22, 0.24), (0.5, 0.47, 0.44))
     mountain = mat.material(
         stone, n, second=torch.where(draw.chance(0.4, 1), torch.tensor([0.9, 0.91, 0.93]), stone * 0.6), pattern=Pattern.NOISE,
-        frequency=column(draw, 0.004, 0.02), mottle=0.4, bump=0.8,
+        frequency=column(draw, 0.008, 0.03), mottle=0.5, bump=1.2,
     )  # fmt: skip
-    for _ in range(7):
-        angle, far = column(draw, -0.9, 0.9), column(draw, 260, 900)
-        tall, wide = far * column(draw, 0.05, 0.24), far * column(draw, 0.12, 0.5)
+    for _ in range(9):
+        angle, far = column(draw, -0.95, 0.95), column(draw, 260, 900)
+        tall, wide = far * column(draw, 0.04, 0.17), far * column(draw, 0.15, 0.5)
         x, z = far * angle.sin(), far * angle.cos()
-        peaked = draw.chance(0.5, 1)[:, 0]
-        there = rugged & draw.chance(0.75, 1)[:, 0]
-        a.spindle((x, tall * 0.9, z), (wide, tall, wide), mountain, top=column(draw, 0.02, 0.2), bulge=column(draw, -0.12, 0.1), where=there & peaked)
-        a.ball((x, 0, z), (wide, tall * 1.6, wide), mountain, where=there & ~peaked)
+        peaked = draw.chance(0.7, 1)[:, 0]
+        there = rugged & draw.chance(0.8, 1)[:, 0]
+        a.spindle(
+            (x, tall * 0.9, z), (wide, tall, wide * column(draw, 0.5, 1.0)), mountain, top=column(draw, 0.02, 0.12),
+            bulge=column(draw, -0.16, 0.02), where=there & peaked,
+        )  # fmt: skip
+        a.ball((x, 0, z), (wide * 1.3, tall * 0.8, wide), mountain, where=there & ~peaked)
         ids += [torch.full((n,), CLASS_ID["mountain"])] * 2
     hilly = draw.chance(0.45, 1)[:, 0]
     for _ in range(4):

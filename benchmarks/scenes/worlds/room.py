@@ -16,7 +16,7 @@ from visionrouter.benchmarks.scenes.shapes import Assembly
 from visionrouter.benchmarks.scenes.textures import Pattern
 from visionrouter.benchmarks.scenes.vocabulary import CLASS_ID, CLASSES
 from visionrouter.benchmarks.scenes.worlds.common import (
-    ANYWHERE, Regions, camera, classes, column, ground, odd_scale, scatter, sides, strangers,
+    ANYWHERE, Regions, camera, classes, column, ground, odd_scale, scatter, sides, strangers, subject,
 )  # fmt: skip
 from visionrouter.benchmarks.scenes.worlds.furnish import Plan, stuff_parts
 
@@ -88,11 +88,24 @@ def any_turn(draw: Draw) -> Tensor:
     return rotation_y(column(draw, 0, ANYWHERE) * draw.chance(0.3, 1)[:, 0])
 
 
+MOTIFS = {
+    "person": 5.0, "cat": 1.5, "dog": 1.0, "chair": 1.0, "potted plant": 0.8, "suitcase": 0.6, "teddy bear": 0.6, "couch": 0.5,
+    "sports ball": 0.4, "bicycle": 0.2,
+}  # fmt: skip
+
+
+def _bring_forward(plan: Plan) -> None:
+    """Move the last slot to the front, where it wins collisions."""
+    for name in ("class_id", "position", "heading", "scale", "velocity", "parent"):
+        setattr(plan, name, getattr(plan, name).roll(1, 1))
+    plan.parent = torch.where(plan.parent >= 0, plan.parent + 1, -1)
+
+
 def room(draw: Draw, ood: bool) -> tuple[Plan, Environment, Camera, Parts | None]:
     """Plan, surroundings and camera of B rooms."""
     n = len(draw)
     plan = Plan.empty(n)
-    half_x, half_z = column(draw, 1.6, 3.6), column(draw, 1.9, 4.2)
+    half_x, half_z = column(draw, 1.6, 3.2), column(draw, 1.8, 3.8)
     height = column(draw, 2.25, 3.1)
     bounds = torch.stack([-half_x, half_x, torch.zeros(n), height, -half_z, half_z], -1)
 
@@ -109,7 +122,7 @@ def room(draw: Draw, ood: bool) -> tuple[Plan, Environment, Camera, Parts | None
     x = torch.where(on_x, sign * (half_x[:, None] - away), along * (half_x[:, None] - 0.6))
     z = torch.where(on_x, along * (half_z[:, None] - 0.6), sign * (half_z[:, None] - away))
     heading = torch.where(on_x, -sign * math.pi / 2, torch.where(sign > 0, math.pi, 0.0)) + draw.normal(m) * 0.03
-    scatter(plan, slice(0, m), draw, ids, torch.stack([x, torch.zeros_like(x), z], -1), heading, draw.uniform(0.5, 1.0, 1))
+    scatter(plan, slice(0, m), draw, ids, torch.stack([x, torch.zeros_like(x), z], -1), heading, draw.uniform(0.65, 1.0, 1))
     s = m
     table_x, table_z = column(draw, -0.5, 0.5) * half_x, column(draw, -0.3, 0.6) * half_z
     table_turn = column(draw, -0.3, 0.3) + math.pi / 2 * draw.integer(2, 1)[:, 0]
@@ -124,7 +137,7 @@ def room(draw: Draw, ood: bool) -> tuple[Plan, Environment, Camera, Parts | None
     sin, cos = table_turn.sin()[:, None], table_turn.cos()[:, None]
     on = torch.stack([table_x[:, None] + cos * reach[0] + sin * reach[1], torch.zeros(n, m), table_z[:, None] - sin * reach[0] + cos * reach[1]], -1)
     ids = classes(draw, ON_TABLE, m)
-    scatter(plan, slice(s, s + m), draw, ids, on, draw.uniform(0, ANYWHERE, m), draw.uniform(0.2, 0.9, 1))
+    scatter(plan, slice(s, s + m), draw, ids, on, draw.uniform(0, ANYWHERE, m), draw.uniform(0.4, 1.0, 1))
     plan.parent[:, s : s + m] = table_slot
     s += m
     m = 4
@@ -144,7 +157,7 @@ def room(draw: Draw, ood: bool) -> tuple[Plan, Environment, Camera, Parts | None
     ids = classes(draw, ON_FLOOR, m)
     if ood:
         ids = strangers(draw, ids, 0.5)
-    scatter(plan, slice(s, s + m), draw, ids, floor, draw.uniform(0, ANYWHERE, m), draw.uniform(0.1, 0.7, 1))
+    scatter(plan, slice(s, s + m), draw, ids, floor, draw.uniform(0, ANYWHERE, m), draw.uniform(0.25, 0.95, 1))
     plan.scale[:] = odd_scale(draw, plan.scale.shape[1], ood).clamp(0.8, 1.2)
     big = torch.tensor([CLASS_ID[name] for name in ("elephant", "giraffe", "airplane", "windmill")])
     plan.scale[torch.isin(plan.class_id, big)] *= 0.12
@@ -152,7 +165,10 @@ def room(draw: Draw, ood: bool) -> tuple[Plan, Environment, Camera, Parts | None
     eye_x, eye_z = column(draw, -0.8, 0.8) * (half_x - 0.3), -column(draw, 0.55, 0.95) * (half_z - 0.2)
     eye_y = torch.minimum(column(draw, 0.9, 1.9), height - 0.3)
     yaw = torch.atan2(-eye_x + column(draw, -0.6, 0.6) * half_x, -eye_z + column(draw, -0.3, 0.8) * half_z)
-    view = camera(draw, torch.stack([eye_x, eye_y, eye_z], -1), yaw, column(draw, 0.02, 0.38), (48, 95))
+    eye = torch.stack([eye_x, eye_y, eye_z], -1)
+    close, look = subject(draw, plan, plan.class_id.shape[1] - 1, MOTIFS, eye, yaw, 0.35)
+    _bring_forward(plan)
+    view = camera(draw, eye, yaw, torch.where(close, look.clamp(-0.3, 0.8), column(draw, 0.02, 0.38)), (48, 95))
     face_class, face_material = walls(draw, ood)
     region, region_class, region_material = Regions(n).stacked()
     surroundings = Environment(

@@ -12,7 +12,7 @@ from visionrouter.benchmarks.scenes.draw import Draw
 from visionrouter.benchmarks.scenes.scene import Camera, Environment, Parts
 from visionrouter.benchmarks.scenes.vocabulary import CLASS_ID
 from visionrouter.benchmarks.scenes.worlds.common import (
-    ANYWHERE, Regions, camera, classes, column, ground, lift, odd_scale, open_bounds, sides, strangers,
+    ANYWHERE, Regions, camera, classes, column, ground, lift, odd_scale, open_bounds, sides, strangers, subject,
 )  # fmt: skip
 from visionrouter.benchmarks.scenes.worlds.furnish import Plan
 
@@ -25,6 +25,12 @@ KERB = {
 CLUTTER = {
     "cone": 2.0, "crate": 2.0, "sports ball": 1.5, "dog": 1.0, "cat": 0.6, "bird": 0.6, "potted plant": 0.8, "suitcase": 0.8,
     "person": 2.5, "rock": 0.4, "chair": 0.4, "bicycle": 0.5, "fire hydrant": 0.5, "teddy bear": 0.15,
+}  # fmt: skip
+
+
+MOTIFS = {
+    "person": 6.0, "dog": 1.0, "car": 2.0, "bicycle": 1.0, "motorcycle": 0.8, "bus": 0.5, "truck": 0.5, "bench": 0.6, "cat": 0.5,
+    "suitcase": 0.5, "fire hydrant": 0.5, "cone": 0.3, "sports ball": 0.3, "bird": 0.3,
 }  # fmt: skip
 
 
@@ -68,11 +74,11 @@ def street(draw: Draw, ood: bool) -> tuple[Plan, Environment, Camera, Parts | No
     lane = draw.sign(m) * edge * draw.uniform(0.3, 0.7, m)
     crossing = draw.chance(0.12, m)
     heading = road_heading(m, lane) + torch.where(crossing, draw.uniform(0, ANYWHERE, m), 0.0)
-    fill(slice(0, m), classes(draw, TRAFFIC, m), place(lane, ahead(m, 5, 60)), heading, busy * 0.75, draw.uniform(0, 12, m) * draw.chance(0.6, m))
+    fill(slice(0, m), classes(draw, TRAFFIC, m), place(lane, ahead(m, 5, 60)), heading, (busy * 1.1).clamp_max(0.95), draw.uniform(0, 12, m) * draw.chance(0.6, m))
     s = m
     m = 10
     side = draw.sign(m)
-    crowd = torch.where(draw.chance(0.25, 1), draw.uniform(0.5, 1.0, 1), draw.uniform(0.1, 0.6, 1))
+    crowd = torch.where(draw.chance(0.25, 1), draw.uniform(0.7, 1.0, 1), draw.uniform(0.15, 0.7, 1))
     spread = torch.where(draw.chance(0.25, m), draw.uniform(-1, 1, m) * edge, side * (edge + draw.uniform(0.2, 1.0, m) * walk[:, None]))
     heading = angle[:, None] + draw.choose([0.4, 0.4, 0.2], m) * math.pi / 1.0 + draw.normal(m) * 0.5
     fill(slice(s, s + m), classes(draw, WALKERS, m), place(spread, ahead(m, 2.0, 28)), heading, crowd, draw.uniform(0, 1.8, m))
@@ -81,14 +87,14 @@ def street(draw: Draw, ood: bool) -> tuple[Plan, Environment, Camera, Parts | No
     side = draw.sign(m)
     kerb = side * (edge + draw.uniform(0.3, 0.7, m) + draw.chance(0.35, m) * walk[:, None])
     heading = angle[:, None] + math.pi / 2 * (draw.integer(4, m)) + draw.normal(m) * 0.12
-    fill(slice(s, s + m), classes(draw, KERB, m), place(kerb, ahead(m, 3.5, 45)), heading, draw.uniform(0.2, 0.8, 1), torch.zeros(n, m))
+    fill(slice(s, s + m), classes(draw, KERB, m), place(kerb, ahead(m, 3.5, 45)), heading, draw.uniform(0.35, 1.0, 1), torch.zeros(n, m))
     s += m
     m = 6
     side = draw.sign(m)
     set_back = edge + walk[:, None] + draw.uniform(5.5, 9.0, m)
     heading = angle[:, None] + torch.where(side > 0, math.pi / 2, -math.pi / 2) + draw.normal(m) * 0.02
     built = classes(draw, {"building": 5.0, "tree": 1.0}, m)
-    fill(slice(s, s + m), built, place(side * set_back, draw.uniform(4, 60, m)), heading, draw.uniform(0.3, 1.0, 1), torch.zeros(n, m))
+    fill(slice(s, s + m), built, place(side * set_back, draw.uniform(4, 60, m)), heading, draw.uniform(0.4, 1.0, 1), torch.zeros(n, m))
     s += m
     m = 8
     near = ahead(m, 1.6, 14)
@@ -97,14 +103,16 @@ def street(draw: Draw, ood: bool) -> tuple[Plan, Environment, Camera, Parts | No
     odd = classes(draw, CLUTTER, m)
     if ood:
         odd = strangers(draw, odd, 0.6)
-    fill(slice(s, s + m), odd, free, draw.uniform(0, ANYWHERE, m), draw.uniform(0.15, 0.8, 1), draw.uniform(0, 1, m) * draw.chance(0.3, m))
+    fill(slice(s, s + m), odd, free, draw.uniform(0, ANYWHERE, m), draw.uniform(0.2, 0.95, 1), draw.uniform(0, 1, m) * draw.chance(0.3, m))
     plan.scale[:] = odd_scale(draw, plan.scale.shape[1], ood)
     lift(draw, plan)
 
     height = torch.where(draw.chance(0.2, 1)[:, 0], column(draw, 2.5, 7.0), column(draw, 0.9, 2.1))
     eye = torch.stack([torch.zeros(n), height, torch.zeros(n)], -1)
     pitch = column(draw, -0.06, 0.16) + (height - 1.6).clamp_min(0) * 0.06
-    view = camera(draw, eye, column(draw, -0.3, 0.3), pitch, (35, 85))
+    yaw = column(draw, -0.3, 0.3)
+    close, look = subject(draw, plan, 0, MOTIFS, eye, yaw, 0.4)
+    view = camera(draw, eye, yaw, torch.where(close, look.clamp(-0.4, 0.6), pitch), (35, 85))
     regions = Regions(n)
     verge = draw.chance(0.3, 1)[:, 0]
     at = (middle, torch.zeros(n))

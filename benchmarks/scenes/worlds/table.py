@@ -33,8 +33,8 @@ def table(draw: Draw, ood: bool) -> tuple[Plan, Environment, Camera, Parts | Non
     plan = Plan.empty(n)
     half_x, half_z = column(draw, 0.45, 1.1), column(draw, 0.35, 0.75)
     m = 24
-    crowd = draw.uniform(0.15, 0.95, 1)
-    spread = draw.uniform(0.45, 1.0, 1)
+    crowd = draw.uniform(0.3, 1.0, 1)
+    spread = draw.uniform(0.4, 0.85, 1)
     x = draw.uniform(-0.92, 0.92, m) * half_x[:, None] * spread
     z = draw.uniform(-0.92, 0.92, m) * half_z[:, None] * spread
     ids = classes(draw, SMALL, m)
@@ -54,10 +54,12 @@ def table(draw: Draw, ood: bool) -> tuple[Plan, Environment, Camera, Parts | Non
     heading = math.pi + draw.normal(m) * 0.6
     scatter(plan, slice(s, s + m), draw, classes(draw, BEHIND, m), place, heading, draw.uniform(0.0, 0.7, 1))
 
-    distance = draw.log_uniform(0.42, 1.3, 1)[:, 0]
+    distance = draw.log_uniform(0.5, 1.5, 1)[:, 0]
     slope = column(draw, 0.22, 1.15)
     slope = torch.where(draw.chance(0.12, 1)[:, 0], column(draw, 1.2, 1.5), slope)
-    aim = torch.stack([column(draw, -0.25, 0.25) * half_x, column(draw, 0.0, 0.08), column(draw, -0.3, 0.25) * half_z], -1)
+    aim = torch.stack(
+        [column(draw, -0.2, 0.2) * half_x, column(draw, 0.02, 0.1), column(draw, -0.2, 0.2) * half_z], -1
+    )
     yaw = column(draw, -0.7, 0.7)
     back = torch.stack([yaw.sin() * slope.cos(), -slope.sin(), yaw.cos() * slope.cos()], -1)
     eye = aim - back * distance[:, None]
