@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from visionrouter.backends.base import Backend
 from visionrouter.backends.registry import create
+from visionrouter.schema.document import MAX_BYTES, read_document
 from visionrouter.schema.errors import ProfileError
 from visionrouter.schema.route import LimitModel, Limits
-from visionrouter.schema.strict_yaml import read_yaml
 from visionrouter.schema.task import Task
 
 
@@ -64,13 +64,15 @@ def load_profile(source: str | Path) -> Profile:
             raise ProfileError(
                 f"no profile {str(source)!r}; give a YAML file or one of: {', '.join(profile_names())}"
             )
-    raw = read_yaml(path, ProfileError)
+    with path.open("rb") as file:
+        document = read_document(file.read(MAX_BYTES + 1), path.name, ProfileError)
     try:
-        model = ProfileModel.model_validate(raw)
+        model = ProfileModel.model_validate(document.data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise ProfileError(f"{path.name}: {place}: {first['msg']}") from error
+        line = document.line(tuple(first["loc"]))
+        raise ProfileError(f"{path.name}:{line}: {place}: {first['msg']}") from error
     backends = {name: _make(path, name, model.backends) for name in model.backends}
     limits = {
         name: {

@@ -14,7 +14,7 @@ from visionrouter.schema.errors import PolicyError
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from visionrouter.policies.document import Document
+    from visionrouter.schema.document import Document
     from visionrouter.policies.model import Policy
 
 PolicySource: TypeAlias = "Policy | Mapping[str, Any] | str | Path"
@@ -34,7 +34,7 @@ def load_policy(source: PolicySource) -> Policy:
 
     Raises `PolicyError`, one line a mistake: `file:line: path: what is wrong; the mend`.
     """
-    from visionrouter.policies.document import Document, read_document
+    from visionrouter.schema.document import Document, read_document
     from visionrouter.policies.model import Policy
 
     if isinstance(source, Policy):
@@ -48,7 +48,7 @@ def load_policy(source: PolicySource) -> Policy:
 
 
 def _read(source: str | Path) -> bytes:
-    from visionrouter.policies.document import MAX_BYTES
+    from visionrouter.schema.document import MAX_BYTES
 
     try:
         path = Path(source)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from visionrouter.instruction.selection import select
 from visionrouter.merge.join import count, distance, distance_sentence, redact
 from visionrouter.schema.decision import Outcome, Reason
 from visionrouter.schema.errors import InstructionError
@@ -83,6 +82,8 @@ def _by_relation(targets: tuple[Target, ...], joined: Composite, image: Image) -
     """Keep what "the nearest car" means, now that depths are known."""
     if not any(r.kind in _BY_DEPTH for target in targets for r in target.relations):
         return joined
+    from visionrouter.instruction.selection import select
+
     entities = joined.entities
     boxes = np.array([e.box for e in entities], np.float32).reshape(-1, 4)
     depths = np.array([np.nan if e.value is None else e.value for e in entities], np.float32)

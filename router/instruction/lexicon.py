@@ -1,0 +1,302 @@
+"""What sentences are made of beside nouns: verbs, names of tasks, words of politeness, words that are never nouns.
+
+Each table maps phrases, in the notation of `patterns`, to a meaning; most have one meaning and are read for the match.
+"""
+
+from __future__ import annotations
+
+from visionrouter.instruction.patterns import Phrases
+from visionrouter.instruction.wordlist import words
+
+
+def _phrases(text: str) -> Phrases[str]:
+    return Phrases([("", text)])
+
+
+IMAGE = _phrases(
+    """[the|this|that|my|an|each] [whole|entire|full|input|given|attached|following|uploaded]
+    (image|picture|photo|photograph|pic|scene|frame|shot|screenshot|snapshot|view)"""
+)
+EVERYTHING = _phrases(
+    """everything [visible|there]|all|anything|all (things|objects|items|pixels|the things|the objects|of it)|
+    (every|each) (thing|object|pixel|item)|all (of the|the) (objects|things|pixels|items)|every single (object|thing|pixel)"""
+)
+SCENE = _phrases(
+    "everything [visible|there]|all of it|(every|each) pixel|(all|all the) pixels|things|each point|every point"
+)
+THIS = _phrases(
+    "this|that|it|this one|this here|(this|that) (object|thing|item)|[in|on] (this|the) (image|picture|photo)"
+)
+ARTICLE = _phrases(
+    "a|an|the|its|my|their|some|all|me (a|an|the|some)|me|us (a|an|the)|any|one|the full|a full|a dense|dense"
+)
+BE = _phrases("is|are|'s|was|were|be")
+
+MAKE = _phrases(
+    """(make|create|generate|produce|compute|calculate|estimate|predict|infer|give|show|draw|output|return|render|do|run|
+    perform|get|provide|visualise|visualize|display|plot|obtain|recover|extract|measure|determine|find|detect|want|need|
+    build|apply|overlay|see|locate|print|report|annotate|mark|label|put|place|add) [me|us]|
+    i (want|need)|what (is|are) the|figure out|work out"""
+)
+TELL = _phrases(
+    "(tell|show|give) [me|us]|estimate|measure|calculate|compute|find [out]|determine|say|work out|predict|report"
+)
+
+FIND = _phrases(
+    """(detect|find|locate|spot|box|see|list|localise|localize|pinpoint|point out) [me|us|out]|find and (box|locate|detect)|
+    detect and (box|locate|localise|localize|find)|locate and box|box in|(look|search) for|point (to|at)|
+    (show|tell|give) [me] the (location|locations|position|positions|coordinates) of|(tell|show) me where to find"""
+)
+BOXES = _phrases(
+    "[bounding] (box|boxes|rectangles)|bounding rectangle|bbox|bboxes|[object] (location|locations|positions)"
+)
+DETECTION = _phrases("[object] (detection|detections|detector|localisation|localization)")
+SEGMENT = _phrases(
+    """(segment|outline|extract|isolate|mask|select|cut|crop|trace|delineate|silhouette|separate) [out]|segment me|
+    (run|do|perform|apply) segmentation (on|of|for)|find and segment|get a segmentation of|separate out"""
+)
+SEMANTIC = _phrases(
+    """semantic (segmentation|segmentations|segmentation map|segmentation mask|segmentation masks|mask|masks|map|labels|labelling|
+    labeling|class map|segmentation visualization|segmentation visualisation|segmentation image|segments)|[semantic] class (map|mask|segmentation)|
+    semseg|(pixel|per pixel|pixelwise|pixel wise) (classification|labels|labelling|labeling|classes)|scene parsing"""
+)
+SEGMENT_BY_CLASS = _phrases(
+    """semantically segment|semantic segment|
+    (label|classify|categorise|categorize|colour|color) (every|each|all|all the|all of the) (pixel|pixels)"""
+)
+BY_CLASS = _phrases(
+    """(by|per|into|according to) [their|its|the|semantic|object|different] (class|classes|category|categories|label|labels|kind|
+    type|types|kinds|regions|semantic class|semantic classes|semantic regions)|semantically|with (class labels|its class|a class label)"""
+)
+INSTANCE = _phrases(
+    """instance (segmentation|segmentations|segmentation mask|segmentation masks|mask|masks|segments|map|segmentation map)|
+    (separate|individual|different|distinct) (masks|segments)|per instance masks|instseg|
+    a (separate|different|distinct|individual|unique) (mask|segment)"""
+)
+SEGMENT_BY_INSTANCE = _phrases("instance segment|segment [out] (all|every|each) (instances of|instance of)")
+MASK = _phrases(
+    """[segmentation|binary|object|pixel|pixelwise|alpha|segmentation object] mask|segmentation [image]|segment|silhouette|cutout|cut out|
+    outline|contour|matte|alpha matte|pixels"""
+)
+MASKS = _phrases(
+    "[segmentation|binary|object|pixel] masks|segmentations|segments|silhouettes|outlines|cutouts|contours"
+)
+AS_MASK = _phrases(
+    """[in|as] white (on|over|against) [a] black [background]|as [a|an] [binary|segmentation|black and white|white] mask|
+    (with|as) a mask|to a mask|from (the|its) background|from the (rest|image|picture|photo|scene)"""
+)
+SELECTED = _phrases(
+    "selected|clicked|marked|indicated|highlighted|chosen|boxed|given|prompted|drawn|pointed at"
+)
+CLICKED = _phrases(
+    "clicked|click|pointed|selected|marked|tapped|boxed|pointed at|drew a box around|indicated"
+)
+VAGUE = _phrases(
+    "show|highlight|mark|get|display|track|give|visualise|visualize|bring up|check|recognise|analyse|analyze"
+)
+POINTER = _phrases(
+    "point|points|click|clicks|cursor|dot|location|position|spot|place|pixel|marker|mark|coordinate|coordinates|pointer"
+)
+FRAME = _phrases("box|boxes|bounding box|rectangle|region|area|selection|bbox|zone|roi|crop")
+
+METRIC = Phrases(
+    {"metric": "metric|absolute|true|real|metrical", "relative": "relative|normalised|normalized"}
+)
+DEPTH = _phrases(
+    """[monocular|pixelwise|pixel wise|per pixel|z|dense|single image|scene|image] (depth|depths|depth [estimation|prediction] (map|maps|image|picture|estimation|prediction|
+    estimate|values|channel|perception|visualization|visualisation))|depthmap|distance map|range (map|image)|z buffer|depth (of|for|at) (every|each) pixel"""
+)
+UNITS = Phrases(
+    {"metric": "[,] in (metres|meters|m|metric units|feet|centimetres|centimeters)|(to|for) scale"}
+)
+NORMALS = _phrases(
+    """[surface] (normals|normal (map|maps|vectors|estimation|prediction|image|estimates|vector map))|surface (normal|orientation|
+    orientations|normals map|normals estimation|normals image)|normals map|normalmap|
+    per pixel [surface] normals|(surface|face) directions"""
+)
+POSE = _phrases(
+    """[human|body|person|people|multi person|2d|full body|skeletal|human body] (pose|poses|keypoint|keypoints|key points|skeleton|
+    skeletons|joint|joints|landmarks|pose (estimation|estimates|estimate|detection|keypoints|skeleton|skeletons|landmarks|joints)|keypoint
+    detection|keypoints detection|skeleton (detection|estimation|tracking)|joint (positions|locations|coordinates|keypoints)|body joints|body keypoints)|
+    stick (figure|figures)|posture|postures|(body|human) (landmarks|posture)"""
+)
+CLASSIFY = _phrases("classify|categorise|categorize|identify|recognise|recognize|name|label")
+CLASSIFICATION = _phrases("[image|object|scene] (classification|class|category|label)")
+WHAT_IS_THIS = _phrases(
+    """what is (this|that|it)|what (is|are) (this|that|it) [a] (picture|photo|image|photograph) of|what is this [thing|object]|
+    what (am i|are we) (looking at|seeing)|what is (shown|depicted|pictured) [here]|what does (this|the) (image|picture|photo) (show|depict)|
+    what is the [main] (subject|object)|what is the main (thing|object|subject)|what (thing|object|item) is (this|that|it)|
+    what do you think (this|that|it) is|tell me what (this|that|it) is|what [is] this is|what would you call this|what could this be|what might this be"""
+)
+KIND = _phrases(
+    "(kind|type|sort|species|breed|make|model|variety|class|category|style) of|breed of|species of|(kinds|types|sorts) of"
+)
+
+HOW_MANY = _phrases("how many")
+COUNT = _phrases(
+    "count [up]|tally|enumerate|count [up] how many|count [up] (the|all|all the) [different] [number of]|count the (number|amount) of"
+)
+NUMBER_OF = _phrases(
+    "[the] [total|exact] (number|count|amount|total|total number) of|count of|number of|how many"
+)
+COUNTING = _phrases("count|counting|counts")
+THERE = _phrases(
+    """(are|is) (there|visible|present|shown|seen|depicted|here) [in total|altogether|here|in all]|(do|can) (you|we|i) (see|find|count|spot|detect)|
+    there (are|is)|in total|altogether|you (can|could) see|you see|(are|is) in (here|there|view)|appear|are in it|can be seen"""
+)
+
+FAR = _phrases(
+    "far [away|off|out]|distant|close|near|many (metres|meters|feet|m) [away]|many (metres|meters|feet) distant"
+)
+DISTANCE = _phrases(
+    """[the] [estimated|metric|absolute|exact|approximate] (distance|distances) [in (metres|meters)] [from (the camera|me|us|here|the viewer)]
+    (to|of|for|from)|[the] [metric] depth (of|at)|[the] (distance|distances) between (the camera|me|us) and|[the] depths of"""
+)
+AWAY = _phrases("away|off|distant")
+DISTANCE_NOUN = _phrases("distance|distances|distance from (the camera|me)")
+
+REDACT = Phrases(
+    {
+        "blur": "blur [out]|blurring|(apply|add) [a] blur [effect] (to|on|over)|obscure with blur|gaussian blur",
+        "pixelate": """(pixelate|pixelise|pixelize|pixellate|mosaic) [out]|(apply|add) [a] (pixelation|mosaic) [effect] (to|on|over)|
+            censor with pixels""",
+        "black": """black out|blackout|blacken [out]|(put|draw|place|add) [a] black (box|boxes|bar|bars|rectangle|rectangles)
+            (over|on|across|in front of|on top of)|cover up in black""",
+        "": """redact|censor [out]|anonymise|anonymize|hide|obscure|conceal|obfuscate|de-identify|deidentify|cover up|
+            protect the identity of|block out|make unrecognisable|make unrecognizable""",
+    }
+)
+COVER = _phrases("cover|hide|obscure|mask|redact|censor|conceal|anonymise|anonymize|block out")
+COVERING = Phrases(
+    {
+        "black": "(with|using|by|in) [a|solid] (black [box|boxes|bar|bars|rectangle|rectangles|out])",
+        "blur": "(with|using|by) [a|gaussian] (blur|blurring|gaussian blur)",
+        "pixelate": "(with|using|by) [a] (pixels|pixelation|mosaic|pixelating|pixelisation|pixelization|mosaics)",
+    }
+)
+BLURRED = Phrases(
+    {"blur": "blurry|blurred [out]", "pixelate": "pixelated|pixellated", "black": "blacked out"}
+)
+
+COLOUR_IN = _phrases("(colour|color) [in|code]|mark|highlight")
+AS_COLOUR = _phrases(
+    "in|as|is|to|with|into|should be|must be|->|=>|→|:|=|-|be|painted|coloured|colored|in the colour|in the color"
+)
+FOR_LABEL = _phrases("for|means|is|:|=|->|=>|→|marks|to|represents|denotes|-")
+SEPARATOR = Phrases(
+    {"soft": "and|, and|& |,|plus|as well as|, as well as|and also|, plus|&", "hard": ";|; and"}
+)
+REST = _phrases(
+    "[all|the|and] (everything else|anything else|rest|other|others|remainder|the rest|other pixels|everything else)|all other (things|pixels|classes)"
+)
+
+# Dropped wherever they stand.
+POLITE_WORDS = words("please kindly pls plz thanks thx ta cheers only just simply")
+# Dropped, longest first and again and again, at the start or at the end.
+POLITE_START = _phrases(
+    """hi [there]|hello [there]|hey [there]|ok|okay|so|now|well|right|alright|good (morning|afternoon|evening|day)|dear (all|model|assistant|sir)|
+    (can|could|would|will|may|might) (you|we|i) [perhaps|maybe|possibly|just|also|now|quickly|kindly|then]|would you mind|
+    would you be able to|(are|were) you able to|is it possible to|do you think you could|might you|
+    i [would|want|need|just|really|only] [really|just] (want|need|like|love|wish|have) [you|it] to|i (would|want|need) you to|i would like to [see|know|get|have]|
+    i want to (see|know|get|have)|i would like|i would love|i am (looking|trying) to|i am looking for|we (want|need) to|we need you to|
+    your (task|job) is to|you (should|must|need to|have to)|let us|let me|help me [to]|go ahead and|go and|try to|
+    just|then|first|first of all|in this (image|picture|photo|photograph|pic|scene|frame|shot|view|screenshot)|in the (image|picture|photo|photograph|
+    pic|scene|frame|shot|view|screenshot)|(for|given|on|from) (this|the) (image|picture|photo|photograph|frame|scene)|for me|,|:|!|.|and|
+    from now on|the task is to|task|instruction|prompt|visionrouter|hey visionrouter|computer|(please|kindly)|thanks|do me a favour and|do me a favor and"""
+)
+POLITE_END = _phrases(
+    """(in|from|within|on|of|across) (this|the|that|my) [given|attached|whole|entire|following]
+    (image|picture|photo|photograph|pic|scene|frame|shot|view|screenshot)|for (me|us)|
+    thanks [a lot|so much|again|very much|in advance]|thank you [so much|very much|kindly|in advance]|many thanks|
+    if you (can|could|please)|if possible|(will|would|could|can) you|right now|now|,|:|!|.|?|;|ok|okay|mate|asap|then|
+    that you [can] (see|find)|i (uploaded|attached|gave you|sent)"""
+)
+
+NEGATION = words(
+    "not no except excluding without but never none neither nor minus unless ignore ignoring exclude omit skip"
+)
+NEGATIVE_PHRASES = _phrases(
+    "other than|apart from|aside from|rather than|instead of|anything but|everything but|all but|leave out"
+)
+CONDITION = words(
+    "if when while unless until whenever whether because since before after once during otherwise"
+)
+EDITING = words(
+    """remove erase delete replace swap change add insert put turn convert transform edit enhance upscale sharpen denoise
+    brighten darken recolor recolour colorize colourise colorise paint repaint restore inpaint outpaint imagine invent
+    stylize stylise cartoonize cartoonise animate rotate flip resize crop compress translate write improve retouch fix
+    photoshop morph merge blend make imitate resemble design illustrate sketch"""
+)
+QUESTIONS = words("who whose why when")
+PRONOUNS = words("it they them him her he she its their his hers theirs itself themselves something stuff")
+
+_FUNCTION = words(
+    """a an the this that these those my your his her its our their i me we us you he him she they them it
+    and or nor but not no yes as at by for from in into inside of off on onto out over per than to toward towards under
+    underneath until up upon via with within without between among amid across along around about against above
+    below beneath beside besides behind beyond near next close adjacent alongside atop ahead through throughout during
+    except excluding minus plus is are was were be been being am do does did done has have had having can could would
+    should shall will may might must what which who whom whose where when why how if unless while because so then
+    there here everything anything nothing something everyone everybody anyone anybody someone somebody nobody none
+    each every all any some both either neither many much several few most more less least only just also too very
+    really quite again away apart together else same other another such own different various similar
+    rightmost leftmost topmost bottommost nearest closest farthest furthest largest biggest smallest highest lowest
+    visible called named labelled labeled like unlike
+    wearing holding riding carrying dressed pushing pulling using
+    showing having chasing facing looking doing going coming trying making taking getting giving watching
+    not except exactly approximately about now please thanks thank"""
+)
+_VERBS = words(
+    """driven made worn held eaten taken built ridden thrown caught drawn rgb hex pixelation pixelating mosaic blurring selected clicked highlighted pointed prompted marked indicated segment segments segmented detect detects find finds locate classify estimate compute calculate generate pixelate
+    pixelise pixelize pixellate blur blurred redact censor anonymise anonymize obscure conceal identify recognise
+    recognize categorise categorize remove erase delete replace swap convert transform edit enhance create produce
+    make show give tell draw isolate extract outline delineate count color colour colored coloured colors colours
+    detection segmentation classification estimation instances semantic instance see want need look looks wears wear
+    holds hold rides ride carries carry appear appears touch touches chase chases bite bites eat eats
+    run perform output return provide obtain recover determine infer predict apply
+    distance depth normals pose poses keypoints invisible blacken separately individually"""
+)
+_FOREIGN = words(
+    """der das dem den des und ein eine einen einem ist sind wo nicht mit auf im zu von für bitte alle finde suche
+    le les un une et est dans avec sur pour où trouve trouver toutes tous chaque du
+    el los las una uno y donde dónde está están con en para encuentra todos todas cada
+    il gli lo dove e trova tutti tutte nella nel della
+    de het een alle vind waar op
+    o os onde são encontre
+    och är var alla hitta i på"""
+) - words("i den do in on a y e o var")
+RESERVED = (
+    _FUNCTION | _VERBS | _FOREIGN | NEGATION | CONDITION | PRONOUNS
+    | words("first second third fourth fifth sixth seventh eighth ninth tenth last")
+)  # fmt: skip
+FOREIGN = _FOREIGN
+# Words in -ly and -ing that are nouns all the same; others after a noun are adverbs and participles.
+LY_NOUNS = words(
+    """fly butterfly dragonfly firefly lily jelly belly trolley family dolly teddy ally bully assembly july italy
+    doily holly anomaly monopoly supply gully lolly brolly potbelly wooly ply rally daddy-longlegs filly hillbilly
+    monkfly housefly sawfly mayfly dayly underbelly"""
+)
+ING_NOUNS = words(
+    """building painting ceiling wing ring king string spring swing thing clothing lighting drawing awning railing
+    wedding pudding dumpling duckling earring icing topping being viking stocking sling bling sibling herring starling
+    evening morning opening crossing parking landing bedding flooring roofing siding fencing plumbing shipping
+    carving etching engraving writing lettering marking stuffing frosting filling covering casing housing
+    sapling seedling gosling nestling fledgling yearling hatchling darling inkling pickling grating tubing wiring
+    piping lining binding boarding signing sewing knitting dressing seasoning offspring lightning mooring
+    scaffolding shelving upholstery gelding wing bearing coating molding moulding paving sterling king-sized"""
+)
+ED_NOUNS = words(
+    "speed breed steed moped flatbed seabed watershed thoroughbred riverbed toolshed woodshed shed weed seed"
+)
+# What no look at a picture's class tells: "what time is it".
+QUALITIES = words(
+    """time day date year month season size shape price age weight height temperature place country city town street
+    language brand emotion mood gender style weather number name word letter colour color direction angle position"""
+)
+# Names of answers, not of things: "find the mask" may mean either, so detection refuses them.
+ANSWERS = words("pixel label class category segment instance")
+TASK_NOUNS = (
+    ANSWERS
+    | words("mask skeleton keypoint joint silhouette outline contour")
+    | {"body joint", "body keypoint"}
+)

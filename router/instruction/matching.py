@@ -1,0 +1,94 @@
+"""Which sentences of the grammar the tokens are, and what filled their slots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from visionrouter.instruction import lexicon, vocabulary
+from visionrouter.instruction.palettes import Palettes
+from visionrouter.instruction.patterns import Choice, Node, Phrases, Word, compile_pattern
+from visionrouter.instruction.reader import Reader
+from visionrouter.instruction.sentences import NONTERMINALS, SENTENCES
+from visionrouter.instruction.things import Thing, Things
+from visionrouter.schema.task import Palette
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What filled the slots of one sentence. `tables`: (table, meaning of the phrase found) in the order of the words."""
+
+    things: tuple[Thing, ...] = ()
+    palette: Palette = ()
+    tables: tuple[tuple[str, object], ...] = ()
+
+    def meaning(self, table: str) -> str:
+        """The meaning of the phrase found in `table`, empty where there was none."""
+        return next((str(meaning) for name, meaning in self.tables if name == table), "")
+
+
+class Matcher:
+    """Matches the tokens of `reader` with the sentences of the grammar."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.things = Things(reader)
+        self.palettes = Palettes(reader, self.things)
+
+    def sentences(self) -> Iterator[tuple[str, Parts]]:
+        """(name, parts) of every sentence that all tokens together are."""
+        for name, nodes in _sentences():
+            for parts, end in self._match(nodes, 0, Parts()):
+                if end == len(self.reader):
+                    yield name, parts
+
+    def _match(self, nodes: Sequence[Node], i: int, parts: Parts) -> Iterator[tuple[Parts, int]]:
+        if not nodes:
+            yield parts, i
+            return
+        node, rest = nodes[0], nodes[1:]
+        if isinstance(node, Word):
+            if self.reader.word(i) == node.text:
+                self.reader.reach(i + 1)
+                yield from self._match(rest, i + 1, parts)
+        elif isinstance(node, Choice):
+            for option in node.options:
+                yield from self._match((*option, *rest), i, parts)
+        elif node.terminal:
+            for meaning, end in self.reader.takes(_table(node.name), i):
+                more = Parts(parts.things, parts.palette, (*parts.tables, (node.name, meaning)))
+                yield from self._match(rest, end, more)
+        elif node.name in NONTERMINALS:
+            yield from self._match((*_nonterminal(node.name), *rest), i, parts)
+        elif i < len(self.reader):
+            for more, end in self._grammar(node.name, i, parts):
+                yield from self._match(rest, end, more)
+
+    def _grammar(self, name: str, i: int, parts: Parts) -> Iterator[tuple[Parts, int]]:
+        if name == "palette":
+            for palette, end in self.palettes.lists(i):
+                yield Parts(parts.things, palette, parts.tables), end
+            return
+        readings = {
+            "things": self.things.lists,
+            "or_things": self.things.choices,
+            "described": self.things.described,
+        }
+        for things, end in readings[name](i):
+            yield Parts(things, parts.palette, parts.tables), end
+
+
+@cache
+def _sentences() -> tuple[tuple[str, tuple[Node, ...]], ...]:
+    return tuple((name, compile_pattern(text)) for name, text in SENTENCES)
+
+
+@cache
+def _nonterminal(name: str) -> tuple[Node, ...]:
+    return compile_pattern(NONTERMINALS[name])
+
+
+def _table(name: str) -> Phrases[object]:
+    table: Phrases[object] = getattr(lexicon, name, None) or getattr(vocabulary, name)
+    return table
