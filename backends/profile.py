@@ -14,7 +14,8 @@ from visionrouter.backends.base import Backend
 from visionrouter.backends.registry import create
 from visionrouter.schema.document import MAX_BYTES, read_document
 from visionrouter.schema.errors import ProfileError
-from visionrouter.schema.route import LimitModel, Limits
+from visionrouter.schema.limit_model import LimitModel
+from visionrouter.schema.route import Limits
 from visionrouter.schema.task import Task
 
 

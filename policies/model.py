@@ -24,15 +24,14 @@ from visionrouter.policies.expression import compile_expression
 from visionrouter.policies.licences import Licences
 from visionrouter.policies.syntax import nearest
 from visionrouter.schema.decision import OnError
+from visionrouter.schema.limit_model import LimitModel, SignalName
 from visionrouter.schema.route import (
     ALWAYS,
     BY_LIMITS,
     Accept,
     Choice,
-    LimitModel,
     Otherwise,
     Route,
-    SignalName,
 )
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$")]

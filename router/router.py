@@ -17,8 +17,14 @@ from visionrouter.composite import join, joined_outcome, plan
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.engine import Engine, EngineOptions, LaneState, Run
 from visionrouter.engine.waiting import AsyncWaiter, BlockingWaiter, Waiter, drive
-from visionrouter.instruction import parse
-from visionrouter.policies import CompiledPolicy, PolicySource, Step, check_against, compile_policy, load_policy
+from visionrouter.policies import (
+    CompiledPolicy,
+    PolicySource,
+    Step,
+    check_against,
+    compile_policy,
+    load_policy,
+)
 from visionrouter.schema.decision import Decision, Reason, Sink
 from visionrouter.schema.errors import PolicyError, RequestError, SchemaError, VisionRouterError
 from visionrouter.schema.image import DEFAULT_LIMITS, Image, ImageLimits, ImageSource, load_image
@@ -78,9 +84,15 @@ class Router:
         named = dict(backends) if isinstance(backends, Mapping) else {b.spec.name: b for b in backends}
         self.backends: Mapping[str, Backend] = MappingProxyType(named)
         self.policy = policy if isinstance(policy, CompiledPolicy) else compile_policy(load_policy(policy))
-        wrong = [f for f in check_against(self.policy, {n: b.spec for n, b in named.items()}) if f.severity == "error"]
+        wrong = [
+            f
+            for f in check_against(self.policy, {n: b.spec for n, b in named.items()})
+            if f.severity == "error"
+        ]
         if wrong:
-            raise PolicyError(f"policy {self.policy.name}: " + "; ".join(f"{f.path}: {f.message}" for f in wrong))
+            raise PolicyError(
+                f"policy {self.policy.name}: " + "; ".join(f"{f.path}: {f.message}" for f in wrong)
+            )
         self._sinks = tuple(sinks)
         self._image_limits = image_limits
         self._engine = Engine(named, limits, options)
@@ -180,6 +192,8 @@ class Router:
         if isinstance(instruction, Task):
             instruction = Instruction(instruction, instruction.value)
         elif isinstance(instruction, str):
+            from visionrouter.instruction import parse
+
             instruction = parse(instruction)
         return Request(
             load_image(image, self._image_limits),

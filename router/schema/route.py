@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, Self
-
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing import Literal
 
 from visionrouter.schema.decision import OnError
 from visionrouter.schema.errors import SchemaError
@@ -18,8 +16,6 @@ Gate = Literal["limits", "always", "evidence"]
 """What judges an answer: the profile's limits of its backend, nothing, or limits that the route gives itself."""
 KIND_WORDS = ("generative", "specialist", "any")
 """What a `try` list may name instead of a backend: all of that kind."""
-SignalName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$", max_length=64)]
-"""A key of `Evidence.signals`: snake case, dots between parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +45,6 @@ class Limit:
 
 Limits = Mapping[str, Limit]
 """Signal name to the limit it must hold; all of them must."""
-
-
-class LimitModel(BaseModel):
-    """A limit as YAML writes it, in policies and profiles alike: `{min: 0.5}`, `{max: 0.02}` or both."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, json_schema_extra={"minProperties": 1}
-    )
-
-    min: float | None = None
-    max: float | None = None
-
-    @model_validator(mode="after")
-    def _not_empty(self) -> Self:
-        try:
-            self.limit()
-        except SchemaError as error:
-            raise ValueError(str(error)) from error
-        return self
-
-    def limit(self) -> Limit:
-        """The same as a plain dataclass."""
-        return Limit(self.min, self.max)
 
 
 @dataclass(frozen=True, slots=True)

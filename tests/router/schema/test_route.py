@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from visionrouter.schema.errors import SchemaError
-from visionrouter.schema.route import Choice, Limit, LimitModel
+from visionrouter.schema.limit_model import LimitModel
+from visionrouter.schema.route import Choice, Limit
 
 sides = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 
