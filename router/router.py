@@ -180,6 +180,7 @@ class Router:
         points: object = None,
         point_labels: object = None,
         tags: Mapping[str, str] = _NOTHING,
+        context: Mapping[str, object] = _NOTHING,
         deadline_ms: float | None = None,
         criticality: Criticality | str = Criticality.NORMAL,
         seed: int = 0,
@@ -188,6 +189,7 @@ class Router:
 
         `instruction`: words, a parsed `Instruction`, or a bare `Task` for "on everything". `boxes` (N, 4) xyxy and
         `points` (M, 2) xy are pixels; `point_labels` (M,) 1 on the thing, 0 off it (default all 1).
+        `tags` and `context` are what the policy's conditions read.
         """
         if isinstance(instruction, Task):
             instruction = Instruction(instruction, instruction.value)
@@ -200,6 +202,7 @@ class Router:
             instruction,
             _prompts(boxes, points, point_labels),
             dict(tags),
+            dict(context),
             deadline_ms,
             _criticality(criticality),
             seed,
@@ -212,7 +215,7 @@ class Router:
         request = self.request(image, instruction, **options)
         previews = []
         for name, part in _parts(request):
-            why = self.policy.explain(part)
+            why = self.policy.explain(part, part.context)
             resolved = self._engine.resolve(why.route, _query(part), self.policy.licences)
             previews.append(
                 RoutePreview(
@@ -272,7 +275,7 @@ class Router:
         return result
 
     async def _single(self, request: Request, deadline: Deadline, waiter: Waiter) -> Result:
-        selected = self.policy.select(request)
+        selected = self.policy.select(request, request.context)
         route = selected.route
         if deadline.budget_ms is None and route.deadline_ms is not None:
             deadline = replace(deadline, budget_ms=route.deadline_ms)

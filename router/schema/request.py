@@ -54,13 +54,15 @@ class Request:
     """One request.
 
     `deadline_ms`: budget for the whole request, milliseconds from its start; None: none. `tags`: what policies and
-    experiments key on (camera, customer, weather). `seed`: of every random draw made for it.
+    experiments key on (camera, customer, weather). `context`: anything else conditions read (`context.hour` is the
+    clock's unless given). `seed`: of every random draw made for it.
     """
 
     image: Image
     instruction: Instruction
     prompts: Prompts = NO_PROMPTS
     tags: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, object] = field(default_factory=dict)
     deadline_ms: float | None = None
     criticality: Criticality = Criticality.NORMAL
     seed: int = 0

@@ -307,6 +307,24 @@ def test_a_redaction_hides_what_was_found():
     assert np.array_equal(result.payload.image[:10], PHOTO[:10])
 
 
+def test_conditions_read_tags_and_context():
+    policy = {
+        "schema_version": 1,
+        "name": "lanes",
+        "rules": [
+            {"name": "rain", "when": 'request.tags["weather"] == "rain"', "route": {"try": ["second"]}},
+            {"name": "busy", "when": "context.load > 0.9", "route": {"try": ["first"]}},
+        ],
+        "default": {"route": {"try": ["any"]}},
+    }
+    with router(first(), second(), policy=policy) as made:
+        rules = [
+            made.run(PHOTO, "find the dog", **given).decision.rule
+            for given in ({"tags": {"weather": "rain"}}, {"context": {"load": 0.95}}, {})
+        ]
+    assert rules == ["rain", "busy", "default"]
+
+
 def test_explain_runs_no_model():
     backends = first(), second()
     with router(*backends) as made:
