@@ -15,9 +15,7 @@ from visionrouter.schema.errors import SchemaError
 from visionrouter.schema.palette import BLACK, NAMED_COLOURS, RGB, separated_colours
 
 FLAT_LEVELS = 48
-"""Most that a channel varies over the 3x3 pixels around one inside an instance; borders and thin lines vary
-more.
-"""
+"""Most that a channel varies over 3x3 pixels inside an instance; borders and thin lines vary more."""
 
 _ORDER = (
     "red", "green", "blue", "yellow", "magenta", "cyan", "orange", "purple", "white", "lime", "pink", "teal", "navy",
@@ -126,8 +124,7 @@ class InstanceCode:
         )
 
     def _find_colours(self, drawing: U8, flat: Bool, least_px: int) -> list[RGB]:
-        """The colours of the flat, not black, pixels: the fullest neighbourhood of RGB first, then of what is
-        left.
+        """The colours of flat pixels that are not black: the fullest neighbourhood of RGB, then of what is left.
 
         A darker or lighter shade of a colour already found counts only where it is sharp: brightness that
         fades over an object is the model's doubt, not a second object.
@@ -194,9 +191,7 @@ def _is_sharp(
     count: npt.NDArray[np.int64],
     radius: float,
 ) -> bool:
-    """Whether three quarters of the pixels within `radius` of `centre` are within half of it; of an even
-    fade, half are.
-    """
+    """Whether, of the pixels within `radius` of `centre`, three quarters are within half of it (an even fade: half)."""
     distance = np.linalg.norm(mean - centre, axis=1)
     return bool(count[distance <= radius / 2].sum() >= 0.75 * count[distance <= radius].sum())
 
