@@ -63,7 +63,9 @@ class _Meanings:
 def _meanings(label: str) -> _Meanings:
     first, *others = (_name(singular(name.replace("_", " ").strip().lower())) for name in label.split(","))
     known = (other for other in others if other in _words().known)  # "lion, king of beasts" is no king
-    return _Meanings(frozenset((first, *others)), frozenset((first, *others)).union(*map(_broader, (first, *known))))
+    return _Meanings(
+        frozenset((first, *others)), frozenset((first, *others)).union(*map(_broader, (first, *known)))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +80,12 @@ class _Words:
 @cache
 def _words() -> _Words:
     data = json.loads(files(__package__).joinpath("synonyms.json").read_text("utf-8"))
-    names = {word: group[0] for group in data["same"] for word in group}
+    names = {singular(word): group[0] for group in data["same"] for word in group}
     base: dict[str, str] = {}
     parents: dict[str, list[str]] = {}
     for table in ("aspects", "kinds"):
         for whole, narrower in data[table].items():
-            for word in narrower:
+            for word in map(singular, narrower):
                 parents.setdefault(names.get(word, word), []).append(names.get(whole, whole))
                 if table == "aspects":
                     base[names.get(word, word)] = names.get(whole, whole)

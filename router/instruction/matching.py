@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from visionrouter.instruction import lexicon, vocabulary
+from visionrouter.instruction.lists import Lists
 from visionrouter.instruction.palettes import Palettes
 from visionrouter.instruction.patterns import Choice, Node, Phrases, Word, compile_pattern
 from visionrouter.instruction.reader import Reader
 from visionrouter.instruction.sentences import NONTERMINALS, SENTENCES
-from visionrouter.instruction.things import Thing, Things
+from visionrouter.instruction.things import Thing
 from visionrouter.schema.task import Palette
 
 
@@ -33,8 +34,8 @@ class Matcher:
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
-        self.things = Things(reader)
-        self.palettes = Palettes(reader, self.things)
+        self.lists = Lists(reader)
+        self.palettes = Palettes(reader, self.lists.things)
 
     def sentences(self) -> Iterator[tuple[str, Parts]]:
         """(name, parts) of every sentence that all tokens together are."""

@@ -9,9 +9,9 @@ from functools import cache
 from visionrouter.instruction import lexicon
 from visionrouter.instruction import vocabulary as v
 from visionrouter.instruction.canonical import thing
+from visionrouter.instruction.lists import Lists
 from visionrouter.instruction.reader import Reader
 from visionrouter.instruction.sentences import EXAMPLES, MORE_EXAMPLES
-from visionrouter.instruction.things import Things
 
 
 def guesses(reader: Reader) -> Iterator[str]:
@@ -46,9 +46,9 @@ def _shortened(reader: Reader) -> Iterator[str]:
 
 def _with_verb(reader: Reader) -> Iterator[str]:
     """A thing alone, or after an unknown verb: what could be done with it."""
-    things = Things(Reader(reader.plain, reader.tokens))
+    lists = Lists(Reader(reader.plain, reader.tokens))
     for i in range(min(3, len(reader))):
-        for things_there, end in things.lists(i):
+        for things_there, end in lists.at(i):
             if end == len(reader):
                 if any(one.target.noun in v.IMAGE_WORDS for one in things_there):
                     return

@@ -65,7 +65,7 @@ class Palettes:
         if rest is not None:
             yield _BACKGROUND, rest[1]
             return
-        for thing in self.things.things(i, modified=False):
+        for thing in self.things.at(i, modified=False):
             target = thing.target
             if not target.relations:
                 yield " ".join([*target.attributes, target.noun]), thing.end

@@ -1,7 +1,6 @@
-"""The grammar of things: "the second car from the left", "two men with hats", "the cup that is on the table".
+"""The grammar of one thing: "the second car from the left", "the man with a hat", "the cup that is on the table".
 
-    things    = thing { separator thing }
-    thing     = [determiner] core { modifier } | the superlative of things | [determiner] core 's core { modifier }
+    thing     = [determiner] core { modifier } | the superlative of core | [determiner] core 's core { modifier }
     core      = [number] { [ordinal] superlative | adjective | colour } noun
     modifier  = place                        on the left, at the top right, in the foreground
               | [ordinal] from the edge      second from the left
@@ -12,8 +11,7 @@
 
 English is ambiguous here, so each method yields every reading, and two readings of one instruction are an error for
 the caller to report. What settles an ambiguity: "and" gives a modifier to the first thing, "that is" to the nearest;
-what someone wears or holds has no place of its own; after "of", a
-modifier is the owner's; a semicolon shares nothing between two things.
+what someone wears or holds has no place of its own; after "of" a modifier is the owner's.
 """
 
 from __future__ import annotations
@@ -78,59 +76,14 @@ class _Said:
 
 
 class Things:
-    """Readings of things in the tokens of `reader`."""
+    """Readings of single things in the tokens of `reader`."""
 
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self.nouns = Nouns(reader)
-        self._lists: dict[int, list[tuple[tuple[Thing, ...], int]]] = {}
         self._things: dict[tuple[int, int, bool], list[Thing]] = {}
 
-    # ---- lists
-
-    def lists(self, i: int) -> list[tuple[tuple[Thing, ...], int]]:
-        """Every reading of a list of things at token `i`, with the token after it."""
-        if i not in self._lists:
-            self._lists[i] = [
-                (reading, end)
-                for things, separators, end in self._sequences(i)
-                for reading in _shared(things, separators)
-            ]
-        return self._lists[i]
-
-    def _sequences(self, i: int) -> Iterator[tuple[tuple[Thing, ...], tuple[str, ...], int]]:
-        for thing in self.things(i):
-            yield (thing,), (), thing.end
-            separator = self.reader.take(lexicon.SEPARATOR, thing.end)
-            if separator is None:
-                continue
-            kind, j = separator
-            for rest, separators, end in self._sequences(j):
-                if not (kind == "soft" and _is_worn_with(thing, rest[0])):
-                    yield (thing, *rest), (kind, *separators), end
-
-    def choices(self, i: int) -> Iterator[tuple[tuple[Thing, ...], int]]:
-        """ "a cat, a dog or a bird": plain things of which one will be right."""
-        for thing in self.things(i, modified=False):
-            yield (thing,), thing.end
-            j = thing.end + (self.reader.word(thing.end) == ",")
-            j += self.reader.word(j) in ("or", "and", "vs", "versus", "/")
-            if j > thing.end:
-                for rest, end in self.choices(j):
-                    yield (thing, *rest), end
-
-    def described(self, i: int) -> Iterator[tuple[tuple[Thing, ...], int]]:
-        """ "dogs are on the sofa", "car is the nearest": a thing and what is said of it."""
-        for thing in self.things(i):
-            be = self.reader.take(lexicon.BE, thing.end)
-            if be is None or thing.after:
-                continue
-            for said in self._predicates(be[1], thing.own):
-                yield (self._thing(i, thing.determiner, thing.own, said.relations, said),), said.end
-
-    # ---- one thing
-
-    def things(self, i: int, depth: int = 0, modified: bool = True) -> list[Thing]:
+    def at(self, i: int, depth: int = 0, modified: bool = True) -> list[Thing]:
         """Every reading of one thing at token `i`. `depth`: how many anchors deep; `modified`: may modifiers follow."""
         key = (i, depth, modified)
         if key not in self._things:
@@ -231,6 +184,14 @@ class Things:
         for said in self._simple(i, core, 0, predicate=True):
             yield from self._modifiers(said, core, 0, _MAX_MODIFIERS - 1)
 
+    def described(self, i: int) -> Iterator[Thing]:
+        """ "dogs are on the sofa", "car is the nearest": a thing and what is said of it."""
+        for thing in self.at(i):
+            be = self.reader.take(lexicon.BE, thing.end)
+            if be is not None and not thing.after:
+                for said in self._predicates(be[1], thing.own):
+                    yield self._thing(i, thing.determiner, thing.own, said.relations, said)
+
     def _simple(self, i: int, core: Core, depth: int, predicate: bool) -> Iterator[_Said]:
         yield from self._place(i, core)
         if any(relation.kind in _BY_DEPTH for relation in core.relations):
@@ -288,7 +249,7 @@ class Things:
                 return
         if depth >= _MAX_NESTING:
             return
-        for anchor in self.things(i, depth + 1, modified=kind is not RelationKind.WITH):
+        for anchor in self.at(i, depth + 1, modified=kind is not RelationKind.WITH):
             if self._is_pointer(anchor):
                 continue
             worn = said_with == "in" and _is_person(core.noun) and _head(anchor.target.noun) in v.WORN
@@ -320,9 +281,9 @@ class Things:
         if separator is None or separator[0] == "hard" or first.after:
             return
         kind = said.relations[0].kind
-        for second in self.things(separator[1], depth + 1, modified=False):
+        for second in self.at(separator[1], depth + 1, modified=False):
             definite = second.determiner == "the" and first.determiner != "the"
-            if kind is RelationKind.WITH and definite and not _is_worn(second.target.noun):
+            if kind is RelationKind.WITH and definite and not is_worn(second.target.noun):
                 continue
             both = (*said.relations, Relation(kind, second.target))
             more = replace(said, relations=both, end=second.end)
@@ -359,48 +320,6 @@ def _number(determiner: str, core: Core, relations: tuple[Relation, ...]) -> Lit
     return "one" if any(not relation.kind.needs_anchor for relation in relations) else "all"
 
 
-def _shared(things: tuple[Thing, ...], separators: tuple[str, ...]) -> Iterator[tuple[Thing, ...]]:
-    """The list as said, then the readings in which neighbours share words: "the red car and truck"."""
-    yield things
-    readings = {_share_adjectives(things, separators), _share_modifiers(things, separators)} - {things}
-    yield from readings
-
-
-def _share_adjectives(things: tuple[Thing, ...], separators: tuple[str, ...]) -> tuple[Thing, ...]:
-    """ "red cars and trucks": the trucks are red too."""
-    shared = [things[0]]
-    for separator, thing in zip(separators, things[1:], strict=True):
-        before = shared[-1]
-        own, given = thing.own, before.own
-        bare = not (thing.determiner or own.attributes or own.relations or own.number)
-        if separator == "soft" and bare and not before.after and (given.attributes or given.relations):
-            target = replace(
-                thing.target,
-                attributes=colours_first(given.attributes + thing.target.attributes),
-                relations=in_order(given.relations + thing.target.relations),
-                number=before.target.number if not thing.own.plural else thing.target.number,
-            )
-            shared.append(replace(thing, target=target, own=replace(own, attributes=given.attributes)))
-        else:
-            shared.append(thing)
-    return tuple(shared)
-
-
-def _share_modifiers(things: tuple[Thing, ...], separators: tuple[str, ...]) -> tuple[Thing, ...]:
-    """ "the dog and the cat on the sofa": both are on the sofa."""
-    after = things[-1].after
-    if not after or any(r.kind is RelationKind.WITH and r.anchor and _is_worn(r.anchor.noun) for r in after):
-        return things
-    shared = list(things)
-    for place in range(len(things) - 2, -1, -1):
-        if separators[place] == "hard" or shared[place].after:
-            break
-        target = shared[place].target
-        relations = in_order(target.relations + after)
-        shared[place] = replace(shared[place], target=replace(target, relations=relations), after=after)
-    return tuple(shared)
-
-
 def _head(noun: str) -> str:
     return noun.partition(" of ")[0].rpartition(" ")[2]
 
@@ -409,11 +328,6 @@ def _is_person(noun: str) -> bool:
     return _head(noun) in v.PERSONS
 
 
-def _is_worn(noun: str) -> bool:
+def is_worn(noun: str) -> bool:
+    """Something a person wears or carries."""
     return _head(noun) in v.WORN or _head(noun) in v.CARRIED
-
-
-def _is_worn_with(thing: Thing, following: Thing) -> bool:
-    """ "a man with a hat" and "a scarf": the second is worn by the first."""
-    wears = bool(thing.after) and thing.after[-1].kind is RelationKind.WITH
-    return wears and following.determiner != "the" and not following.after and _is_worn(following.target.noun)

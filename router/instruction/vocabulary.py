@@ -5,17 +5,13 @@ Nouns are open: any word that is none of these, nor of `lexicon`, may be one.
 
 from __future__ import annotations
 
-from typing import Literal
-
 from visionrouter.instruction.patterns import Phrases
 from visionrouter.instruction.wordlist import words
 from visionrouter.schema.task import RelationKind
 
 R = RelationKind
 
-Determiner = Literal["the", "a", "every", "all"]
-
-DETERMINERS: Phrases[Determiner] = Phrases(
+DETERMINERS: Phrases[str] = Phrases(
     {
         "the": "the|this|that|these|those|the only|my|our|your",
         "a": "a|an|a single",
@@ -24,7 +20,7 @@ DETERMINERS: Phrases[Determiner] = Phrases(
             [the]|all [the] (visible|different)""",
     }
 )
-PEOPLE: Phrases[Determiner] = Phrases(
+PEOPLE: Phrases[str] = Phrases(
     {"every": "everyone|everybody", "all": "anyone|anybody", "a": "someone|somebody"}
 )
 
