@@ -42,7 +42,7 @@ class Cut:
 def cut(pixels: U8, window: Window, trimap: U8, iterations: int, seed: int) -> Cut | None:
     """Cut along `trimap`, uint8 (window.height, window.width) of OFF, ON, MAYBE_OFF, MAYBE_ON.
 
-    None where either side has too few pixels to learn its colours from. Seeds OpenCV's generator of this thread.
+    None where either side has too few pixels to learn its colours from, or the background is lost. Seeds OpenCV's generator of this thread.
     """
     import cv2
 
@@ -56,6 +56,8 @@ def cut(pixels: U8, window: Window, trimap: U8, iterations: int, seed: int) -> C
     cv2.grabCut(canvas, sides, None, off, on, iterations, cv2.GC_INIT_WITH_MASK)
     strokes = trimap == ON
     inside = _without_specks((sides == ON) | (sides == MAYBE_ON), strokes)
+    if inside.all():
+        return None
     trust = _trust(canvas, inside, on, off)
     doubtful = (trimap == MAYBE_ON) | (trimap == MAYBE_OFF)
     size = round(window.x2 - window.x1), round(window.y2 - window.y1)
@@ -85,7 +87,9 @@ def _without_specks(inside: Bool, strokes: Bool) -> Bool:
 
 
 def _trust(canvas: U8, inside: Bool, on: npt.NDArray[np.float64], off: npt.NDArray[np.float64]) -> F32:
-    """float32 (H, W): posterior probability, under equal priors, of the side each pixel was given."""
+    """float32 (H, W): posterior probability of each pixel's side under equal priors, 0 where nothing is inside."""
+    if not inside.any():
+        return np.zeros(inside.shape, np.float32)
     # OpenCV fits its mixtures to the channels as they come, here RGB.
     colours = canvas.reshape(-1, 3).astype(np.float64)
     margin = (_log_density(colours, on[0]) - _log_density(colours, off[0])).reshape(inside.shape)
@@ -103,8 +107,7 @@ def _log_density(colours: npt.NDArray[np.float64], model: npt.NDArray[np.float64
         determinant = np.linalg.det(covariance)
         if weight <= 0 or determinant <= 0:
             continue
-        apart = colours - mean
-        distance = np.einsum("ni,ij,nj->n", apart, np.linalg.inv(covariance), apart, optimize=True)
+        distance = np.square((colours - mean) @ np.linalg.cholesky(np.linalg.inv(covariance))).sum(1)
         density += weight / np.sqrt(determinant) * np.exp(-0.5 * distance)
     return np.log(density + 1e-300)
 

@@ -207,3 +207,13 @@ def test_bodies_must_match_the_boxes(crowd: tuple[Image, list[Skeleton], list[np
     query = Query(Task.PROMPTABLE, image, prompts=Prompts(np.float32([[100, 20, 180, 225]])))
     with pytest.raises(ValueError, match="2 bodies for 1 boxes"):
         GrabCut().predict_bodies(query, bodies)
+
+
+@pytest.mark.parametrize("box", [[0, 0, 320, 240], [80, 60, 240, 180]])
+def test_where_all_is_one_colour_nothing_is_claimed(box: list[int]) -> None:
+    prediction = ask(load_image(np.full((240, 320, 3), 128, np.uint8)), [box])
+    assert prediction.evidence.signals["score"] == 0
+    assert prediction.notes in (("box_kept:0",), ("empty:0",))
+    x, y = box[0] + 80, box[1] + 60
+    assert prediction.evidence.confidence_map is not None
+    assert prediction.evidence.confidence_map[y, x] == 0
