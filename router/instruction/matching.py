@@ -72,9 +72,9 @@ class Matcher:
                 yield Parts(parts.things, palette, parts.tables), end
             return
         readings = {
-            "things": self.things.lists,
-            "or_things": self.things.choices,
-            "described": self.things.described,
+            "things": self.lists.at,
+            "or_things": self.lists.choices,
+            "described": self.lists.described,
         }
         for things, end in readings[name](i):
             yield Parts(things, parts.palette, parts.tables), end
