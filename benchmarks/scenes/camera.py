@@ -8,22 +8,26 @@ from torch import Tensor
 from visionrouter.benchmarks.scenes.scene import Camera
 
 
+def _square(entries: list[Tensor]) -> Tensor:
+    return torch.stack(entries, -1).view(*entries[0].shape, 3, 3)
+
+
 def rotation_x(angle: Tensor) -> Tensor:
     """(..., 3, 3) turn about +x that takes +y towards +z."""
     c, s, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
-    return torch.stack([one, zero, zero, zero, c, -s, zero, s, c], -1).unflatten(-1, (3, 3))
+    return _square([one, zero, zero, zero, c, -s, zero, s, c])
 
 
 def rotation_y(angle: Tensor) -> Tensor:
     """(..., 3, 3) turn about +y that takes +z towards +x."""
     c, s, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
-    return torch.stack([c, zero, s, zero, one, zero, -s, zero, c], -1).unflatten(-1, (3, 3))
+    return _square([c, zero, s, zero, one, zero, -s, zero, c])
 
 
 def rotation_z(angle: Tensor) -> Tensor:
     """(..., 3, 3) turn about +z that takes +x towards +y."""
     c, s, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
-    return torch.stack([c, -s, zero, s, c, zero, zero, zero, one], -1).unflatten(-1, (3, 3))
+    return _square([c, -s, zero, s, c, zero, zero, zero, one])
 
 
 def matmul(a: Tensor, b: Tensor) -> Tensor:
@@ -55,7 +59,7 @@ def pixel_rays(camera: Camera, height: int, width: int, rows: int, columns: int)
     u = torch.arange(columns, device=device, dtype=torch.float32) + 0.5
     v = torch.arange(rows, device=device, dtype=torch.float32)[:, None] + 0.5
     xd, yd = (u - cx) / fx, (v - cy) / fy
-    xd, yd = torch.broadcast_tensors(xd, yd)
+    xd, yd = xd.expand(-1, rows, -1), yd.expand(-1, -1, columns)
     rd = xd * xd + yd * yd
     r2 = rd
     for _ in range(12):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,6 +22,8 @@ TILE = 16
 RAYS = TILE * TILE
 PAIRS_AT_ONCE = {"cpu": 1 << 10, "cuda": 1 << 16}
 FAR = 1e8
+NOTHING = (int(np.float32(MISS).view(np.int32)) << 32) | 0xFFFFFFFF
+"""A hit is packed as the bits of its distance, then its part, so that the least number is the nearest hit."""
 
 
 def to_tiles(image: Tensor) -> Tensor:
@@ -53,7 +56,9 @@ class Solids:
         a, b, c, shear = *parts.shape[..., :3].unbind(-1), parts.shape[..., 2]
         box = parts.kind == BOX
         vertex = torch.where(c < -1e-6, (-b / (2 * torch.where(c < -1e-6, c, -1.0))).clamp(-1, 1), 1.0)
-        widest = torch.stack([a + b + c, a - b + c, a + (b + c * vertex) * vertex]).amax(0).clamp_min(0).sqrt()
+        widest = (
+            torch.stack([a + b + c, a - b + c, a + (b + c * vertex) * vertex]).amax(0).clamp_min(0).sqrt()
+        )
         wide_x = torch.where(box, torch.ones_like(a), widest)
         wide_z = torch.where(box, 1 + shear.abs(), widest)
         signs = torch.tensor(
@@ -92,9 +97,9 @@ def _batches(found: Tensor, kinds: Tensor) -> Iterator[tuple[int, Tensor]]:
     kind = kinds[found[:, 0], found[:, 2]]
     size = PAIRS_AT_ONCE.get(found.device.type, 1 << 12)
     for which in (BOX, QUADRIC):
-        for batch in found[kind == which].split(size):
-            if len(batch):
-                yield which, batch
+        wanted = found[kind == which]
+        for start in range(0, len(wanted), size):
+            yield which, wanted[start : start + size]
 
 
 def _hit(which: int, solids: Solids, batch: Tensor, origin: Tensor, direction: Tensor) -> Tensor:
@@ -128,8 +133,7 @@ def nearest(
     nothing is hit. origin: (B * T, 3, 1), direction: (B * T, 3, RAYS)."""
     rows = len(direction)
     tiles = rows // len(solids.to_unit)
-    empty = (torch.tensor(MISS).view(torch.int32).to(torch.int64).item() << 32) | 0xFFFFFFFF
-    key = torch.full((rows, RAYS), empty, dtype=torch.int64, device=direction.device)
+    key = torch.full((rows, RAYS), NOTHING, dtype=torch.int64, device=direction.device)
     owner = solids.parts.owner[found[:, 0], found[:, 2]]
     owned = owner >= 0
     group, place = torch.unique(
@@ -143,7 +147,7 @@ def nearest(
         t = _hit(which, solids, batch[:, :3], origin, direction)
         packed = (t.view(torch.int32).to(torch.int64) << 32) | batch[:, 2, None]
         row = (batch[:, 0] * tiles + batch[:, 1])[:, None].expand(-1, RAYS)
-        key.scatter_reduce_(0, row, torch.where(t < MISS, packed, empty), "amin")
+        key.scatter_reduce_(0, row, torch.where(t < MISS, packed, NOTHING), "amin")
         if silhouettes:
             mine = batch[:, 3] >= 0
             seat = batch[mine, 3, None].expand(-1, RAYS)

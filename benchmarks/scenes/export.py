@@ -15,7 +15,14 @@ from torch import Tensor
 from visionrouter.benchmarks.scenes.damage import damage as apply_damage
 from visionrouter.benchmarks.scenes.render import render
 from visionrouter.benchmarks.scenes.scene import Views
-from visionrouter.benchmarks.scenes.vocabulary import CLASSES, COLOUR_NAMES, KEYPOINTS, SKELETON, STUFF, WORLDS
+from visionrouter.benchmarks.scenes.vocabulary import (
+    CLASSES,
+    COLOUR_NAMES,
+    KEYPOINTS,
+    SKELETON,
+    STUFF,
+    WORLDS,
+)
 from visionrouter.benchmarks.scenes.worlds import sample
 
 DEPTH_CAP_M = 65.534
@@ -28,7 +35,11 @@ def coco_categories() -> list[dict[str, Any]]:
     """One category for each class, in the order of CLASSES; id = index + 1, so that 0 stays free."""
     out: list[dict[str, Any]] = []
     for index, name in enumerate(CLASSES):
-        category = {"id": index + 1, "name": name, "supercategory": "stuff" if index < len(STUFF) else "thing"}
+        category = {
+            "id": index + 1,
+            "name": name,
+            "supercategory": "stuff" if index < len(STUFF) else "thing",
+        }
         if name == "person":
             category |= {"keypoints": list(KEYPOINTS), "skeleton": [[a + 1, b + 1] for a, b in SKELETON]}
         out.append(category)
@@ -41,11 +52,12 @@ def coco_annotations(views: Views, image_ids: list[int], first_id: int) -> list[
     from pycocotools import mask as rle
 
     v = views.to("cpu")
-    objects, out = v.objects, []
+    objects = v.objects
+    out: list[dict[str, Any]] = []
     for i, image_id in enumerate(image_ids):
         instance = v.instance[i].numpy()
         for k in (objects.visible_px[i] > 0).nonzero()[:, 0].tolist():
-            code = rle.encode(np.asfortranarray(instance == k + 1).astype(np.uint8))
+            code: dict[str, Any] = dict(rle.encode(np.asfortranarray(instance == k + 1).astype(np.uint8)))
             colour = int(objects.colour[i, k])
             annotation = {
                 "id": first_id + len(out),

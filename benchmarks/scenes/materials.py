@@ -47,7 +47,9 @@ def material(
 def jitter(draw: Draw, colour: Tensor | RGB, amount: float) -> Tensor:
     """(n, 3): a colour (3,) or (n, 3) moved at random, brightness more than hue."""
     base = torch.as_tensor(colour)
-    return (base * draw.uniform(1 - 2 * amount, 1 + 2 * amount, 1) + draw.uniform(-amount, amount, 3)).clamp(0.02, 0.98)
+    return (base * draw.uniform(1 - 2 * amount, 1 + 2 * amount, 1) + draw.uniform(-amount, amount, 3)).clamp(
+        0.02, 0.98
+    )
 
 
 def between(draw: Draw, low: RGB, high: RGB, amount: float = 0.03) -> Tensor:
@@ -63,9 +65,19 @@ def named(draw: Draw, colour: Tensor) -> Tensor:
 
 
 SURFACE_PATTERNS = (
-    Pattern.PLAIN, Pattern.STRIPES, Pattern.CHECKS, Pattern.WOOD, Pattern.BRICK, Pattern.FABRIC, Pattern.CAMOUFLAGE,
-    Pattern.NOISE, Pattern.DOTS, Pattern.TILES, Pattern.MARBLE, Pattern.PLAID,
-)  # fmt: skip
+    Pattern.PLAIN,
+    Pattern.STRIPES,
+    Pattern.CHECKS,
+    Pattern.WOOD,
+    Pattern.BRICK,
+    Pattern.FABRIC,
+    Pattern.CAMOUFLAGE,
+    Pattern.NOISE,
+    Pattern.DOTS,
+    Pattern.TILES,
+    Pattern.MARBLE,
+    Pattern.PLAID,
+)
 HELD_OUT_PATTERNS = (Pattern.ZIGZAG, Pattern.RINGS)
 
 
@@ -95,9 +107,14 @@ def wood(draw: Draw) -> Tensor:
     """Planks and furniture."""
     base = between(draw, (0.30, 0.18, 0.09), (0.78, 0.60, 0.40))
     return material(
-        base, len(draw), second=base * 0.62, pattern=Pattern.WOOD, frequency=draw.uniform(3, 9, 1)[:, 0],
-        phase=draw.uniform(0, 100, 1)[:, 0], specular=draw.uniform(0, 0.25, 1)[:, 0],
-    )  # fmt: skip
+        base,
+        len(draw),
+        second=base * 0.62,
+        pattern=Pattern.WOOD,
+        frequency=draw.uniform(3, 9, 1)[:, 0],
+        phase=draw.uniform(0, 100, 1)[:, 0],
+        specular=draw.uniform(0, 0.25, 1)[:, 0],
+    )
 
 
 def metal(draw: Draw) -> Tensor:
@@ -123,15 +140,23 @@ def leaves(draw: Draw) -> Tensor:
     autumn = between(draw, (0.55, 0.22, 0.06), (0.75, 0.55, 0.12), 0.04)
     base = torch.where(draw.chance(0.12, 1), autumn, base)
     return material(
-        base, len(draw), second=base * 0.3, pattern=Pattern.NOISE, frequency=draw.uniform(2, 7, 1)[:, 0],
-        phase=draw.uniform(0, 100, 1)[:, 0], mottle=0.7, bump=draw.uniform(0.8, 1.8, 1)[:, 0],
-    )  # fmt: skip
+        base,
+        len(draw),
+        second=base * 0.3,
+        pattern=Pattern.NOISE,
+        frequency=draw.uniform(2, 7, 1)[:, 0],
+        phase=draw.uniform(0, 100, 1)[:, 0],
+        mottle=0.7,
+        bump=draw.uniform(0.8, 1.8, 1)[:, 0],
+    )
 
 
 def bark(draw: Draw) -> Tensor:
     """Trunks."""
     base = between(draw, (0.16, 0.11, 0.07), (0.45, 0.38, 0.30))
-    return material(base, len(draw), second=base * 0.5, pattern=Pattern.NOISE, frequency=12.0, mottle=0.4, bump=0.4)
+    return material(
+        base, len(draw), second=base * 0.5, pattern=Pattern.NOISE, frequency=12.0, mottle=0.4, bump=0.4
+    )
 
 
 def skin(draw: Draw) -> Tensor:
@@ -149,18 +174,32 @@ def cloth(draw: Draw, ood: bool = False) -> Tensor:
 
 def painted_like(draw: Draw, colour: Tensor, share: float, ood: bool = False) -> Tensor:
     """A fabric of the given colour (n, 3), patterned with probability `share`."""
-    fabrics = HELD_OUT_PATTERNS if ood else (
-        Pattern.STRIPES, Pattern.CHECKS, Pattern.FABRIC, Pattern.DOTS, Pattern.PLAID, Pattern.CAMOUFLAGE, Pattern.NOISE
-    )  # fmt: skip
+    fabrics = (
+        HELD_OUT_PATTERNS
+        if ood
+        else (
+            Pattern.STRIPES,
+            Pattern.CHECKS,
+            Pattern.FABRIC,
+            Pattern.DOTS,
+            Pattern.PLAID,
+            Pattern.CAMOUFLAGE,
+            Pattern.NOISE,
+        )
+    )
     table = torch.tensor([int(k) for k in fabrics], dtype=torch.float32)
     kind = table[draw.integer(len(fabrics), 1)[:, 0]]
     base = jitter(draw, colour, 0.04)
     return material(
-        base, len(draw), second=(base * draw.uniform(0.5, 0.85, 1) + draw.uniform(-0.03, 0.03, 3)),
-        pattern=torch.where(draw.chance(share, 1)[:, 0], kind, 0.0), frequency=draw.log_uniform(5, 40, 1)[:, 0],
-        phase=draw.uniform(0, 100, 1)[:, 0], mottle=draw.uniform(0.05, 0.25, 1)[:, 0],
+        base,
+        len(draw),
+        second=(base * draw.uniform(0.5, 0.85, 1) + draw.uniform(-0.03, 0.03, 3)),
+        pattern=torch.where(draw.chance(share, 1)[:, 0], kind, 0.0),
+        frequency=draw.log_uniform(5, 40, 1)[:, 0],
+        phase=draw.uniform(0, 100, 1)[:, 0],
+        mottle=draw.uniform(0.05, 0.25, 1)[:, 0],
         bump=draw.uniform(0, 0.25, 1)[:, 0],
-    )  # fmt: skip
+    )
 
 
 def plaster(draw: Draw) -> Tensor:
@@ -171,9 +210,15 @@ def plaster(draw: Draw) -> Tensor:
     which = draw.choose([0.5, 0.2, 0.3], 1)
     base = torch.where(which == 0, pale, torch.where(which == 1, tinted, brick))
     patterns = torch.tensor([Pattern.PLAIN, Pattern.NOISE, Pattern.TILES, Pattern.BRICK], dtype=torch.float32)
-    pattern = torch.where(which[:, 0] == 2, float(Pattern.BRICK), patterns[draw.choose([0.6, 0.2, 0.1, 0.1], 1)[:, 0]])
+    pattern = torch.where(
+        which[:, 0] == 2, float(Pattern.BRICK), patterns[draw.choose([0.6, 0.2, 0.1, 0.1], 1)[:, 0]]
+    )
     return material(
-        base, len(draw), second=base * draw.uniform(0.7, 1.25, 1), pattern=pattern,
-        frequency=draw.uniform(3, 9, 1)[:, 0], phase=draw.uniform(0, 100, 1)[:, 0],
+        base,
+        len(draw),
+        second=base * draw.uniform(0.7, 1.25, 1),
+        pattern=pattern,
+        frequency=draw.uniform(3, 9, 1)[:, 0],
+        phase=draw.uniform(0, 100, 1)[:, 0],
         mottle=draw.uniform(0.04, 0.25, 1)[:, 0],
-    )  # fmt: skip
+    )

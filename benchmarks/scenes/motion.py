@@ -20,9 +20,7 @@ def posed(scenes: Scenes, time_s: float = 0.0) -> Parts:
     place = take(scenes.position + time_s * scenes.velocity, slot)
     place = torch.where(owned[..., None], place, 0.0)
     turn = rotation_y(angle)
-    return replace(
-        parts, centre=place + rotate(turn, parts.centre), rotation=matmul(turn, parts.rotation)
-    )
+    return replace(parts, centre=place + rotate(turn, parts.centre), rotation=matmul(turn, parts.rotation))
 
 
 def posed_keypoints(scenes: Scenes, time_s: float = 0.0) -> Tensor:

@@ -14,7 +14,6 @@ from visionrouter.benchmarks.scenes.motion import camera_at, posed
 from visionrouter.benchmarks.scenes.scene import Camera, Scenes, Views, concatenate
 from visionrouter.benchmarks.scenes.surface import Surface, class_table, meet
 
-
 SHADOWS_TO_M = 250.0
 """Beyond this distance nothing is seen in shadow."""
 
@@ -45,7 +44,12 @@ def _render(scenes: Scenes, height: int, width: int, shadows: bool, time_s: floa
     footprint = surface.distance.clamp_max(1e4) / intrinsics[:, 0, None, None]
     cosine = dot(surface.normal, ray).abs() / dot(ray, ray).sqrt()
     albedo, normal = shading.albedo_and_normal(
-        surface.material, surface.local, surface.u, surface.v, surface.normal, footprint / cosine.clamp_min(0.1)
+        surface.material,
+        surface.local,
+        surface.u,
+        surface.v,
+        surface.normal,
+        footprint / cosine.clamp_min(0.1),
     )
     lit = _shadow(scenes, solids, surface) if shadows else torch.ones_like(surface.distance)
     lit = shading.soften(lit, surface.distance, scenes.environment.shadow_blur * height)
@@ -133,5 +137,3 @@ def _to_camera(camera: Camera, normal: Vec) -> Tensor:
     r = camera.rotation[:, :, :, None, None]
     x, y, z = (r[:, 0, i] * normal.x + r[:, 1, i] * normal.y + r[:, 2, i] * normal.z for i in range(3))
     return torch.stack([x, y, -z], 1)
-
-

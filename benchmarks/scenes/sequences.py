@@ -84,5 +84,3 @@ def _flow(
     found = depth_then.flatten(1).gather(1, (py * width + px).flatten(1)).view_as(x)
     same = torch.where(sky, found.isinf(), (found - z).abs() <= VISIBLE_SHARE * z)
     return flow, inside & same
-
-

@@ -1,7 +1,7 @@
 """Building objects out of solids, for n instances of one class at once.
 
 Object frame: +x its left-right axis, +y up, +z the way it faces; origin on the ground under its middle.
-Every number may be a float or an (n,) tensor.
+Every number may be a float or an (n,) tensor, every point three numbers or an (n, 3) tensor.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ from visionrouter.benchmarks.scenes.intersect import BOX, QUADRIC
 
 Number = float | Tensor
 Triple = tuple[Number, Number, Number]
+Point = Triple | Tensor
 
 
 def stack(n: int, *values: Number, device: torch.device | None = None) -> Tensor:
     """(n, len(values)) of floats and (n,) tensors."""
-    columns = [
-        v if isinstance(v, Tensor) else torch.full((n,), float(v), device=device) for v in values
-    ]
+    columns = [v if isinstance(v, Tensor) else torch.full((n,), float(v), device=device) for v in values]
     return torch.stack(columns, -1)
+
+
+def point(n: int, value: Point) -> Tensor:
+    """(n, 3) of three numbers, or the tensor itself."""
+    return value if isinstance(value, Tensor) else stack(n, *value)
 
 
 @dataclass
@@ -60,7 +64,7 @@ class Assembly:
 
     def box(
         self,
-        centre: Triple,
+        centre: Point,
         half_size: Triple,
         material: Tensor,
         *,
@@ -73,12 +77,12 @@ class Assembly:
         by that many half depths."""
         n = self.n
         self._add(
-            BOX, stack(n, *centre), stack(n, *half_size), stack(n, *taper, shear, 0.0), material, turn, where
+            BOX, point(n, centre), stack(n, *half_size), stack(n, *taper, shear, 0.0), material, turn, where
         )
 
     def ball(
         self,
-        centre: Triple,
+        centre: Point,
         half_size: Triple,
         material: Tensor,
         *,
@@ -97,12 +101,18 @@ class Assembly:
         if turn is not None:
             offset = (turn * offset[:, None]).sum(-1)
         self._add(
-            QUADRIC, stack(n, *centre) + offset, torch.stack([rx, half * ry, rz], -1), shape, material, turn, where
+            QUADRIC,
+            point(n, centre) + offset,
+            torch.stack([rx, half * ry, rz], -1),
+            shape,
+            material,
+            turn,
+            where,
         )
 
     def spindle(
         self,
-        centre: Triple,
+        centre: Point,
         half_size: Triple,
         material: Tensor,
         *,
@@ -118,7 +128,7 @@ class Assembly:
         up, belly = stack(n, top, bulge).unbind(-1)
         mean, slope = (1 + up) / 2, (up - 1) / 2
         shape = stack(n, mean * mean + belly, 2 * mean * slope, slope * slope - belly, openness)
-        self._add(QUADRIC, stack(n, *centre), stack(n, *half_size), shape, material, turn, where)
+        self._add(QUADRIC, point(n, centre), stack(n, *half_size), shape, material, turn, where)
 
     def rod(
         self,
@@ -135,10 +145,9 @@ class Assembly:
         """A spindle from one point to another, both (n, 3). `flatness` scales its second radius."""
         along = end - start
         length = along.norm(dim=-1).clamp_min(1e-4)
-        middle = ((start + end) / 2).unbind(-1)
         wide = stack(self.n, radius, flatness)
         self.spindle(
-            (middle[0], middle[1], middle[2]),
+            (start + end) / 2,
             (wide[:, 0], length / 2, wide[:, 0] * wide[:, 1]),
             material,
             top=top,

@@ -60,7 +60,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="for each device, shared by the worlds")
     options = parser.parse_args(arguments)
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    sys.stdout.write(f"scenes a second at {options.size}x{options.size}, {torch.get_num_threads()} CPU threads\n")
+    sys.stdout.write(
+        f"scenes a second at {options.size}x{options.size}, {torch.get_num_threads()} CPU threads\n"
+    )
     sys.stdout.write(f"{'device':8}{'world':12}{'batch':>7}{'sample':>10}{'render':>10}{'both':>10}\n")
     for device in devices:
         for world in WORLDS:

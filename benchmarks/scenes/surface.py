@@ -153,5 +153,3 @@ def _table(solids: Solids, environment: Environment) -> Tensor:
 def class_table(solids: Solids, environment: Environment) -> Tensor:
     """(B, P + 6 + G) int64 class of each row of `Surface.row`."""
     return torch.cat([solids.parts.class_id, environment.face_class, environment.region_class], 1)
-
-

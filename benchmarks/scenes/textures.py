@@ -29,9 +29,22 @@ class Slot(IntEnum):
 
 
 class Pattern(IntEnum):
-    PLAIN, STRIPES, CHECKS, WOOD, BRICK, FABRIC, CAMOUFLAGE, NOISE, DOTS, TILES, LANES, WINDOWS, MARBLE, PLAID = (
-        range(14)
-    )
+    (
+        PLAIN,
+        STRIPES,
+        CHECKS,
+        WOOD,
+        BRICK,
+        FABRIC,
+        CAMOUFLAGE,
+        NOISE,
+        DOTS,
+        TILES,
+        LANES,
+        WINDOWS,
+        MARBLE,
+        PLAID,
+    ) = range(14)
     # held out of the training worlds:
     ZIGZAG, RINGS = 14, 15
 
@@ -88,7 +101,9 @@ def pattern_mix(pattern: Tensor, p: Vec, u: Tensor, v: Tensor, coarse: Tensor, f
     by_pattern = {
         Pattern.STRIPES: (_wave(u + warp * 0.05) > 0.5).float(),
         Pattern.CHECKS: checks,
-        Pattern.WOOD: (_wave((p.x * p.x + p.z * p.z + 0.02).sqrt() * 1.5 + warp + fine * 0.3) * 0.7 + fine * 0.3),
+        Pattern.WOOD: (
+            _wave((p.x * p.x + p.z * p.z + 0.02).sqrt() * 1.5 + warp + fine * 0.3) * 0.7 + fine * 0.3
+        ),
         Pattern.BRICK: mortar,
         Pattern.FABRIC: 0.5 * _wave(u * 4) + 0.5 * _wave(v * 4),
         Pattern.CAMOUFLAGE: (coarse > 0.53).float() * 0.65 + (fine > 0.55).float() * 0.35,

@@ -32,9 +32,7 @@ DAMAGES: dict[str, Damage] = {
 """By name; the tables beside each function give the five severities in physical units."""
 
 
-def damage(
-    rgb: Tensor, depth_m: Tensor, kind: str, severity: int | Tensor, seed: int | Tensor = 0
-) -> Tensor:
+def damage(rgb: Tensor, depth_m: Tensor, kind: str, severity: int | Tensor, seed: int | Tensor = 0) -> Tensor:
     """Damage a batch of pictures. Pure: the inputs are not changed, and equal inputs give equal outputs.
 
     rgb: (B, 3, H, W) float in [0, 1]; depth_m: (B, H, W) true z-depth in metres, +inf at sky; kind: a key of
@@ -46,7 +44,9 @@ def damage(
     b, device = len(rgb), rgb.device
     level = torch.as_tensor(severity, dtype=torch.int64, device=device).expand(b)
     if bool(((level < 1) | (level > SEVERITIES)).any()):
-        raise ValueError(f"severity {severity!r} is out of range: damage comes in severities 1 to {SEVERITIES}")
+        raise ValueError(
+            f"severity {severity!r} is out of range: damage comes in severities 1 to {SEVERITIES}"
+        )
     if isinstance(seed, int):
         seeds = seed + torch.arange(b, dtype=torch.int64, device=device)
     else:

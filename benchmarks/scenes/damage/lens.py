@@ -55,14 +55,18 @@ def motion_blur(rgb: Tensor, depth: Tensor, setting: Setting) -> Tensor:
 def defocus(rgb: Tensor, depth: Tensor, setting: Setting) -> Tensor:
     """A lens focused at `FOCUS_M`: the circle of confusion grows as |1 - focus / depth| (thin lens) to
     `DEFOCUS_SHARE`; each pixel averages a disc of its own size."""
-    radius = setting.pick(DEFOCUS_SHARE) * rgb.shape[2] * (1 - FOCUS_M / depth.clamp_min(0.05)).abs().clamp_max(1)
+    radius = (
+        setting.pick(DEFOCUS_SHARE) * rgb.shape[2] * (1 - FOCUS_M / depth.clamp_min(0.05)).abs().clamp_max(1)
+    )
     x, y = _pixels(rgb)
     light = to_linear(rgb)
     total = torch.zeros_like(rgb)
     taps = 24
     for i in range(taps):
         r, a = math.sqrt((i + 0.5) / taps), i * 2.39996
-        total = total + sample_at(light, x + radius[:, 0] * r * math.cos(a), y + radius[:, 0] * r * math.sin(a))
+        total = total + sample_at(
+            light, x + radius[:, 0] * r * math.cos(a), y + radius[:, 0] * r * math.sin(a)
+        )
     return to_srgb(total / taps)
 
 
@@ -73,7 +77,9 @@ def dirt(rgb: Tensor, depth: Tensor, setting: Setting) -> Tensor:
     field = 0.65 * cloudy(rgb, setting, 4.0) + 0.35 * cloudy(rgb, setting, 14.0)
     edge = quantile(field, 1 - share)
     cover = ((field - edge) * 9).clamp(0, 1) * setting.uniform(0.6, 0.95)
-    tint = torch.cat([setting.uniform(0.18, 0.4), setting.uniform(0.16, 0.34), setting.uniform(0.12, 0.28)], 1)
+    tint = torch.cat(
+        [setting.uniform(0.18, 0.4), setting.uniform(0.16, 0.34), setting.uniform(0.12, 0.28)], 1
+    )
     return rgb + (tint - rgb) * cover
 
 
@@ -113,7 +119,9 @@ def occluder(rgb: Tensor, depth: Tensor, setting: Setting) -> Tensor:
     field = reach + 0.22 * cloudy(rgb, setting, 2.5)
     edge = quantile(field, 1 - share)
     cover = ((field - edge) * 30 + 0.5).clamp(0, 1)
-    colour = torch.cat([setting.uniform(0.02, 0.6), setting.uniform(0.02, 0.45), setting.uniform(0.02, 0.4)], 1)
+    colour = torch.cat(
+        [setting.uniform(0.02, 0.6), setting.uniform(0.02, 0.45), setting.uniform(0.02, 0.4)], 1
+    )
     return rgb + (colour * (0.8 + 0.4 * cloudy(rgb, setting, 3.0)) - rgb) * cover
 
 

@@ -45,7 +45,9 @@ def rain(rgb: Tensor, depth: Tensor, setting: Setting) -> Tensor:
     rate = setting.pick(RAIN_MM_PER_H)
     beta = 1.45e-3 * rate**0.63
     dull = 1 - 0.05 * torch.log2(1 + rate) / 2
-    out = veil((rgb.mean(1, keepdim=True) * 0.25 + rgb * 0.75) * dull, depth, beta, setting.uniform(0.6, 0.78))
+    out = veil(
+        (rgb.mean(1, keepdim=True) * 0.25 + rgb * 0.75) * dull, depth, beta, setting.uniform(0.6, 0.78)
+    )
     x, y = pixel_grid(rgb)
     slant = setting.uniform(-0.25, 0.25)
     for layer, distance in enumerate((1.5, 3.0, 6.0, 12.0)):
@@ -87,7 +89,6 @@ def snow(rgb: Tensor, depth: Tensor, setting: Setting) -> Tensor:
 
 def _lattice(u: Tensor, v: Tensor, phase: Tensor) -> Tensor:
     """A random number in [0, 1) of the unit cell of (u, v)."""
-    u, v, phase = torch.broadcast_tensors(u, v, phase)
     return hash01(u.floor().to(torch.int32), v.floor().to(torch.int32), phase.floor().to(torch.int32))
 
 
@@ -95,6 +96,6 @@ def cloudy(rgb: Tensor, setting: Setting, scale: float) -> Tensor:
     """(B, 1, H, W) smooth noise in [0, 1] with about `scale` bumps over the height."""
     x, y = pixel_grid(rgb)
     phase = setting.uniform(0, 500)
-    x, y, phase = torch.broadcast_tensors(x * scale, y * scale, phase)
+    x, y = x * scale, y * scale
     first = value_noise(Vec(x + phase, y, phase))
     return (first * 2 + value_noise(Vec(x * 2.1 + phase, y * 2.1 + math.pi, phase))) / 3

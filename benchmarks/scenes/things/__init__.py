@@ -41,7 +41,9 @@ KINDS: dict[str, Kind] = {
     "fire hydrant": Kind(urban.fire_hydrant, 0.5, ("red", "yellow", "blue", "orange", "white"), 0.0),
     "stop sign": Kind(urban.stop_sign, 0.5, ("red",), 0.0),
     "bench": Kind(urban.bench, 1.0, None),
-    "bird": Kind(nature.bird, 0.2, ("black", "white", "brown", "gray", "red", "blue", "yellow", "green"), 0.05),
+    "bird": Kind(
+        nature.bird, 0.2, ("black", "white", "brown", "gray", "red", "blue", "yellow", "green"), 0.05
+    ),
     "cat": Kind(nature.cat, 0.3, FUR, 0.15),
     "dog": Kind(nature.dog, 0.5, FUR, 0.12),
     "horse": Kind(nature.horse, 1.5, ("brown", "black", "white", "gray"), 0.05),

@@ -24,12 +24,29 @@ def elephant(draw: Draw, main: Tensor) -> Assembly:
     for x in (-1.0, 1.0):
         for z in (-1.0, 1.0):
             a.spindle((x * s * 0.42, s * 0.55, z * s * 0.65), (s * 0.2, s * 0.55, s * 0.2), main, top=1.1)
-        a.ball((x * s * 0.58, s * 1.9, s * 1.1), (s * 0.42, s * 0.5, s * 0.09), main, turn=rotation_y(torch.full((n,), -x * 0.5)))
-        a.rod(stack(n, x * s * 0.2, s * 1.55, s * 1.5), stack(n, x * s * 0.26, s * 1.3, s * 2.0), s * 0.06, ivory, top=0.3)
+        a.ball(
+            (x * s * 0.58, s * 1.9, s * 1.1),
+            (s * 0.42, s * 0.5, s * 0.09),
+            main,
+            turn=rotation_y(torch.full((n,), -x * 0.5)),
+        )
+        a.rod(
+            stack(n, x * s * 0.2, s * 1.55, s * 1.5),
+            stack(n, x * s * 0.26, s * 1.3, s * 2.0),
+            s * 0.06,
+            ivory,
+            top=0.3,
+        )
     a.ball((0, s * 1.9, s * 1.25), (s * 0.42, s * 0.48, s * 0.45), main)
     knee = stack(n, scalar(draw, -0.3, 0.3) * s, s * 1.1, s * 1.85)
     a.rod(stack(n, 0.0, s * 1.8, s * 1.6), knee, s * 0.17, main, top=0.7)
-    a.rod(knee, stack(n, scalar(draw, -0.4, 0.4) * s, s * scalar(draw, 0.2, 1.1), s * 2.1), s * 0.12, main, top=0.6)
+    a.rod(
+        knee,
+        stack(n, scalar(draw, -0.4, 0.4) * s, s * scalar(draw, 0.2, 1.1), s * 2.1),
+        s * 0.12,
+        main,
+        top=0.6,
+    )
     return a
 
 
@@ -39,15 +56,26 @@ def giraffe(draw: Draw, main: Tensor) -> Assembly:
     a = Assembly(n)
     s = scalar(draw, 1.5, 2.2)
     a.ball((0, s * 1.15, 0), (s * 0.24, s * 0.3, s * 0.52), main)
-    for x in (-1.0, 1.0):
-        for z in (-1.0, 1.0):
-            a.rod(stack(n, x * s * 0.15, s * 1.1, z * s * 0.35), stack(n, x * s * 0.15, 0.0, z * s * 0.38), s * 0.07, main, top=0.6)
+    for left in (-1.0, 1.0):
+        for end in (-1.0, 1.0):
+            a.rod(
+                stack(n, left * s * 0.15, s * 1.1, end * s * 0.35),
+                stack(n, left * s * 0.15, 0.0, end * s * 0.38),
+                s * 0.07,
+                main,
+                top=0.6,
+            )
     head = stack(n, 0.0, s * scalar(draw, 1.9, 2.3), s * scalar(draw, 0.75, 1.1))
     a.rod(stack(n, 0.0, s * 1.2, s * 0.38), head, s * 0.15, main, top=0.5)
     x, y, z = head.unbind(-1)
     a.ball((x, y, z + s * 0.12), (s * 0.08, s * 0.09, s * 0.2), main)
     for side in (-1.0, 1.0):
-        a.rod(stack(n, x + side * s * 0.04, y, z), stack(n, x + side * s * 0.05, y + s * 0.17, z), s * 0.018, main)
+        a.rod(
+            stack(n, x + side * s * 0.04, y, z),
+            stack(n, x + side * s * 0.05, y + s * 0.17, z),
+            s * 0.018,
+            main,
+        )
     return a
 
 
@@ -65,7 +93,12 @@ def airplane(draw: Draw, main: Tensor) -> Assembly:
         sweep = rotation_y(torch.full((n,), side * 0.35))
         a.box((side * s * 0.5, y - s * 0.03, -s * 0.08), (s * 0.5, s * 0.02, s * 0.12), white, turn=sweep)
         a.box((side * s * 0.2, y + s * 0.05, -s * 0.85), (s * 0.2, s * 0.012, s * 0.07), white, turn=sweep)
-        a.spindle((side * s * 0.4, y - s * 0.1, s * 0.05), (s * 0.06, s * 0.12, s * 0.06), mat.metal(draw), turn=along)
+        a.spindle(
+            (side * s * 0.4, y - s * 0.1, s * 0.05),
+            (s * 0.06, s * 0.12, s * 0.06),
+            mat.metal(draw),
+            turn=along,
+        )
     a.box((0, y + s * 0.22, -s * 0.86), (s * 0.015, s * 0.18, s * 0.12), main, taper=(0.0, 0.5), shear=-0.6)
     for x, z in ((0.0, 0.6), (-0.15, -0.1), (0.15, -0.1)):
         a.ball((x * s, s * 0.06, z * s), (s * 0.03, s * 0.06, s * 0.06), mat.rubber(draw))
@@ -79,7 +112,7 @@ def umbrella(draw: Draw, main: Tensor) -> Assembly:
     h, r = scalar(draw, 0.5, 1.2), scalar(draw, 0.5, 1.2)
     lean = matmul(rotation_y(scalar(draw, 0, 6.3)), rotation_x(scalar(draw, 0.0, 0.4)))
     top = lean[:, :, 1] * (2 * h)[:, None]
-    a.ball(tuple(top.unbind(-1)), (r, r * 0.45, r), main, cut=(0.05, 1.0), openness=2.0, turn=lean)
+    a.ball(top, (r, r * 0.45, r), main, cut=(0.05, 1.0), openness=2.0, turn=lean)
     a.rod(stack(n, 0.0, 0.0, 0.0), top + lean[:, :, 1] * (r * 0.5)[:, None], 0.02, mat.metal(draw))
     return a
 
@@ -122,11 +155,22 @@ def snowman(draw: Draw, main: Tensor) -> Assembly:
     a.ball((0, s * 0.9, 0), (s, s, s), snow)
     a.ball((0, s * 2.3, 0), (s * 0.72, s * 0.72, s * 0.72), snow)
     a.ball((0, s * 3.35, 0), (s * 0.5, s * 0.5, s * 0.5), snow)
-    a.spindle((0, s * 3.35, s * 0.65), (s * 0.1, s * 0.3, s * 0.1), carrot, top=0.05, turn=rotation_x(torch.full((n,), math.pi / 2)))
+    a.spindle(
+        (0, s * 3.35, s * 0.65),
+        (s * 0.1, s * 0.3, s * 0.1),
+        carrot,
+        top=0.05,
+        turn=rotation_x(torch.full((n,), math.pi / 2)),
+    )
     a.spindle((0, s * 3.75, 0), (s * 0.6, s * 0.05, s * 0.6), main)
     a.spindle((0, s * 4.05, 0), (s * 0.38, s * 0.3, s * 0.38), main)
     for side in (-1.0, 1.0):
-        a.rod(stack(n, side * s * 0.6, s * 2.4, 0.0), stack(n, side * s * 1.5, s * scalar(draw, 2.2, 3.2), 0.0), s * 0.05, mat.bark(draw))
+        a.rod(
+            stack(n, side * s * 0.6, s * 2.4, 0.0),
+            stack(n, side * s * 1.5, s * scalar(draw, 2.2, 3.2), 0.0),
+            s * 0.05,
+            mat.bark(draw),
+        )
         a.ball((side * s * 0.18, s * 3.5, s * 0.43), (s * 0.07, s * 0.07, s * 0.07), mat.rubber(draw))
     return a
 
@@ -142,6 +186,13 @@ def toy_rocket(draw: Draw, main: Tensor) -> Assembly:
     for k in range(3):
         turn = rotation_y(torch.full((n,), 2 * math.pi * k / 3))
         out = turn[:, :, 2] * (s * 0.42)[:, None]
-        a.box((out[:, 0], s * 0.45, out[:, 2]), (s * 0.03, s * 0.45, s * 0.25), fins, taper=(0.0, 0.6), shear=-0.5, turn=turn)
+        a.box(
+            (out[:, 0], s * 0.45, out[:, 2]),
+            (s * 0.03, s * 0.45, s * 0.25),
+            fins,
+            taper=(0.0, 0.6),
+            shear=-0.5,
+            turn=turn,
+        )
     a.ball((0, s * 1.7, s * 0.3), (s * 0.13, s * 0.13, s * 0.06), mat.glass(draw))
     return a

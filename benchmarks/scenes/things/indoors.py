@@ -25,26 +25,43 @@ def chair(draw: Draw, main: Tensor) -> Assembly:
     back = scalar(draw, 0.2, 0.34)
     kind = draw.choose([0.6, 0.2, 0.2], 1)[:, 0]
     swivel, arms = kind == 1, draw.chance(0.3, 1)[:, 0]
-    frame = torch.where(draw.chance(0.4, 1), mat.wood(draw), torch.where(draw.chance(0.5, 1), mat.metal(draw), main))
+    frame = torch.where(
+        draw.chance(0.4, 1), mat.wood(draw), torch.where(draw.chance(0.5, 1), mat.metal(draw), main)
+    )
     backed = kind != 2
     thick = scalar(draw, 0.02, 0.06)
     a.box((0, seat, 0), (w, thick, d), main, taper=(0.03, 0.03))
     lean = rotation_x(-scalar(draw, 0.02, 0.25))
     slats = draw.chance(0.35, 1)[:, 0]
-    a.box((0, seat + back + 0.05, -d), (w * 0.95, back, 0.025), main, taper=(0.1, 0.0), turn=lean, where=backed & ~slats)
+    a.box(
+        (0, seat + back + 0.05, -d),
+        (w * 0.95, back, 0.025),
+        main,
+        taper=(0.1, 0.0),
+        turn=lean,
+        where=backed & ~slats,
+    )
     for k in range(3):
-        a.box((0, seat + back * (0.6 + 0.6 * k), -d), (w * 0.95, back * 0.16, 0.02), main, turn=lean, where=backed & slats)
+        a.box(
+            (0, seat + back * (0.6 + 0.6 * k), -d),
+            (w * 0.95, back * 0.16, 0.02),
+            main,
+            turn=lean,
+            where=backed & slats,
+        )
     for x, z in CORNERS:
         a.box((x * w * 0.88, seat / 2, z * d * 0.88), (0.02, seat / 2, 0.02), frame, where=~swivel)
     for x in (-1.0, 1.0):
-        a.box((x * w * 0.88, seat + back * 0.9, -d), (0.018, back * 1.05, 0.02), frame, turn=lean, where=backed)
+        a.box(
+            (x * w * 0.88, seat + back * 0.9, -d), (0.018, back * 1.05, 0.02), frame, turn=lean, where=backed
+        )
         a.box((x * w * 1.05, seat + 0.2, -0.02), (0.025, 0.02, d * 0.9), frame, where=arms & backed)
         a.box((x * w * 1.05, seat + 0.1, d * 0.6), (0.02, 0.1, 0.02), frame, where=arms & backed)
     a.spindle((0, seat / 2 + 0.04, 0), (0.03, seat / 2 - 0.04, 0.03), frame, where=swivel)
     for k in range(5):
         spin = rotation_y(torch.full((n,), 2 * math.pi * k / 5))
-        x, z = on_circle(2 * math.pi * k / 5, 0.14)
-        a.box((x, 0.06, z), (0.02, 0.02, 0.14), frame, turn=spin, where=swivel)
+        foot_x, foot_z = on_circle(2 * math.pi * k / 5, 0.14)
+        a.box((foot_x, 0.06, foot_z), (0.02, 0.02, 0.14), frame, turn=spin, where=swivel)
     return a
 
 
@@ -55,19 +72,38 @@ def couch(draw: Draw, main: Tensor) -> Assembly:
     half, deep, seat = scalar(draw, 0.5, 1.25), scalar(draw, 0.38, 0.5), scalar(draw, 0.36, 0.45)
     arm, back = scalar(draw, 0.07, 0.16), scalar(draw, 0.2, 0.32)
     a.box((0, seat * 0.55, 0), (half, seat * 0.4, deep), main, taper=(0.0, 0.02))
-    a.box((0, seat + back * 0.6, -deep * 0.78), (half, back * 1.1, deep * 0.22), main, taper=(0.0, 0.25), shear=-0.3)
+    a.box(
+        (0, seat + back * 0.6, -deep * 0.78),
+        (half, back * 1.1, deep * 0.22),
+        main,
+        taper=(0.0, 0.25),
+        shear=-0.3,
+    )
     for side in (-1.0, 1.0):
-        a.box((side * (half - arm * 0.4), seat * 0.75, 0), (arm, seat * 0.6, deep * 0.98), main, taper=(0.15, 0.02))
-        a.box((side * half * 0.45, seat + 0.04, 0.06), (half * 0.43, 0.07, deep * 0.82), main, taper=(0.04, 0.04))
+        a.box(
+            (side * (half - arm * 0.4), seat * 0.75, 0),
+            (arm, seat * 0.6, deep * 0.98),
+            main,
+            taper=(0.15, 0.02),
+        )
+        a.box(
+            (side * half * 0.45, seat + 0.04, 0.06),
+            (half * 0.43, 0.07, deep * 0.82),
+            main,
+            taper=(0.04, 0.04),
+        )
         for z in (-1.0, 1.0):
             a.box((side * half * 0.9, 0.05, z * deep * 0.85), (0.03, 0.06, 0.03), mat.wood(draw))
     cushion = mat.cloth(draw)
     for side in (-1.0, 1.0):
         tilt = matmul(rotation_y(scalar(draw, -0.5, 0.5)), rotation_x(-scalar(draw, 0.2, 0.5)))
         a.ball(
-            (side * half * 0.6, seat + 0.27, -deep * 0.35), (0.2, 0.2, 0.09), cushion, turn=tilt,
+            (side * half * 0.6, seat + 0.27, -deep * 0.35),
+            (0.2, 0.2, 0.09),
+            cushion,
+            turn=tilt,
             where=draw.chance(0.5, 1)[:, 0],
-        )  # fmt: skip
+        )
     return a
 
 
@@ -99,8 +135,15 @@ def dining_table(draw: Draw, main: Tensor) -> Assembly:
     a.box((0, TABLE_TOP_M - thick, 0), (w, thick, d), top, where=~round_top)
     a.spindle((0, TABLE_TOP_M - thick, 0), (d * 1.15, thick, d * 1.15), top, where=round_top)
     for x, z in CORNERS:
-        a.box((x * w * 0.9, TABLE_TOP_M / 2 - 0.02, z * d * 0.86), (0.03, TABLE_TOP_M / 2 - 0.02, 0.03), leg, where=~pedestal)
-    a.spindle((0, TABLE_TOP_M / 2 - 0.02, 0), (0.07, TABLE_TOP_M / 2 - 0.02, 0.07), leg, bulge=-0.4, where=pedestal)
+        a.box(
+            (x * w * 0.9, TABLE_TOP_M / 2 - 0.02, z * d * 0.86),
+            (0.03, TABLE_TOP_M / 2 - 0.02, 0.03),
+            leg,
+            where=~pedestal,
+        )
+    a.spindle(
+        (0, TABLE_TOP_M / 2 - 0.02, 0), (0.07, TABLE_TOP_M / 2 - 0.02, 0.07), leg, bulge=-0.4, where=pedestal
+    )
     a.spindle((0, 0.03, 0), (d * 0.7, 0.035, d * 0.7), leg, top=0.7, where=pedestal)
     return a
 
@@ -127,10 +170,19 @@ def cabinet(draw: Draw, main: Tensor) -> Assembly:
         a.box((0, h * (0.4 + 0.44 * k), d + 0.015), (w * 0.12, 0.012, 0.015), handle, where=~shelf)
     for k in range(3):
         books = mat.material(
-            draw.uniform(0.1, 0.8, 3), n, second=draw.uniform(0.1, 0.8, 3), pattern=Pattern.STRIPES, frequency=scalar(draw, 8, 18)
+            draw.uniform(0.1, 0.8, 3),
+            n,
+            second=draw.uniform(0.1, 0.8, 3),
+            pattern=Pattern.STRIPES,
+            frequency=scalar(draw, 8, 18),
         )
         wide = w * scalar(draw, 0.3, 0.9)
-        a.box((-(w * 0.92 - wide), h * (0.04 + 0.64 * k) + h * 0.23, -d * 0.1), (wide, h * 0.2, d * 0.6), books, where=shelf)
+        a.box(
+            (-(w * 0.92 - wide), h * (0.04 + 0.64 * k) + h * 0.23, -d * 0.1),
+            (wide, h * 0.2, d * 0.6),
+            books,
+            where=shelf,
+        )
     return a
 
 
@@ -157,10 +209,17 @@ def tv(draw: Draw, main: Tensor) -> Assembly:
     h = w * scalar(draw, 0.54, 0.66)
     on = draw.chance(0.5, 1)[:, 0]
     picture = mat.material(
-        draw.uniform(0.05, 0.9, 3), n, second=draw.uniform(0.05, 0.9, 3), pattern=Pattern.CAMOUFLAGE,
-        frequency=scalar(draw, 2, 8), phase=draw.uniform(0, 50, 1)[:, 0], emission=0.55,
-    )  # fmt: skip
-    screen = torch.where(on[:, None], picture, mat.material((0.03, 0.03, 0.04), n, specular=0.9, gloss=80.0, mirror=0.2))
+        draw.uniform(0.05, 0.9, 3),
+        n,
+        second=draw.uniform(0.05, 0.9, 3),
+        pattern=Pattern.CAMOUFLAGE,
+        frequency=scalar(draw, 2, 8),
+        phase=draw.uniform(0, 50, 1)[:, 0],
+        emission=0.55,
+    )
+    screen = torch.where(
+        on[:, None], picture, mat.material((0.03, 0.03, 0.04), n, specular=0.9, gloss=80.0, mirror=0.2)
+    )
     a.box((0, h + 0.09, 0), (w, h, 0.025), main)
     a.box((0, h + 0.09, 0.024), (w * 0.965, h * 0.94, 0.004), screen)
     a.box((0, 0.05, 0), (0.03, 0.06, 0.02), main)
@@ -201,7 +260,7 @@ def potted_plant(draw: Draw, main: Tensor) -> Assembly:
         tilt = matmul(spin, rotation_x(-scalar(draw, 0.2, 1.35)))
         long = size * scalar(draw, 0.5, 1.0)
         tip = tilt[:, :, 2] * long[:, None] + stack(n, 0.0, pot * 1.8, 0.0)
-        a.ball(tuple(tip.unbind(-1)), (size * 0.14, 0.02 + size * 0.03, long), leaves, turn=tilt, where=~bushy)
+        a.ball(tip, (size * 0.14, 0.02 + size * 0.03, long), leaves, turn=tilt, where=~bushy)
     for k in range(4):
         off = size * scalar(draw, 0.1, 0.35) * (k > 0)
         x, z = on_circle(scalar(draw, 0, 6.3), off)

@@ -22,31 +22,57 @@ def building(draw: Draw, _main: Tensor) -> Assembly:
     wide, deep = scalar(draw, 2.5, 7.0), scalar(draw, 2.5, 6.0)
     kind = draw.choose([0.4, 0.45, 0.15], 1)[:, 0]
     house, tower = kind == 0, kind == 2
-    storeys = torch.where(house, 1.0 + draw.integer(2, 1)[:, 0], torch.where(tower, 7.0 + draw.integer(8, 1)[:, 0], 2.0 + draw.integer(5, 1)[:, 0]))
+    storeys = torch.where(
+        house,
+        1.0 + draw.integer(2, 1)[:, 0],
+        torch.where(tower, 7.0 + draw.integer(8, 1)[:, 0], 2.0 + draw.integer(5, 1)[:, 0]),
+    )
     floor = scalar(draw, 2.6, 3.4)
     height = storeys * floor
     wall = mat.plaster(draw)
     window = mat.material(
-        wall[:, :3], n, second=draw.uniform(0.05, 0.3, 1) + draw.uniform(0, 0.08, 3), pattern=Pattern.WINDOWS,
-        frequency=1 / scalar(draw, 1.6, 2.8), phase=0.0, mottle=0.08, mirror=0.05,
-    )  # fmt: skip
+        wall[:, :3],
+        n,
+        second=draw.uniform(0.05, 0.3, 1) + draw.uniform(0, 0.08, 3),
+        pattern=Pattern.WINDOWS,
+        frequency=1 / scalar(draw, 1.6, 2.8),
+        phase=0.0,
+        mottle=0.08,
+        mirror=0.05,
+    )
     facade = torch.where(draw.chance(0.72, 1), window, wall)
     a.box((0, height / 2, 0), (wide, height / 2, deep), facade)
     a.box((0, floor * 0.12, 0), (wide * 1.01, floor * 0.12, deep * 1.01), mat.plaster(draw))
     roof = mat.material(
-        mat.between(draw, (0.25, 0.12, 0.08), (0.6, 0.32, 0.22), 0.06), n, pattern=Pattern.TILES, frequency=3.0, mottle=0.3
+        mat.between(draw, (0.25, 0.12, 0.08), (0.6, 0.32, 0.22), 0.06),
+        n,
+        pattern=Pattern.TILES,
+        frequency=3.0,
+        mottle=0.3,
     )
     pitch = scalar(draw, 0.5, 1.4)
     hip = torch.where(draw.chance(0.4, 1)[:, 0], scalar(draw, 0.3, 0.9), 0.0)
     a.box((0, height + pitch, 0), (wide * 1.08, pitch, deep * 1.1), roof, taper=(hip, 0.98), where=house)
     a.box((0, height + 0.15, 0), (wide * 1.04, 0.2, deep * 1.04), mat.plaster(draw), where=~house)
     a.box((wide * 0.4, height + 0.9, 0.2), (0.9, 0.9, 0.9), mat.plaster(draw), where=~house)
-    a.box((wide * 0.5, height + pitch * 1.5, deep * 0.3), (0.3, pitch * 0.9, 0.3), mat.plaster(draw), where=house)
+    a.box(
+        (wide * 0.5, height + pitch * 1.5, deep * 0.3),
+        (0.3, pitch * 0.9, 0.3),
+        mat.plaster(draw),
+        where=house,
+    )
     door = mat.painted_like(draw, draw.uniform(0.05, 0.6, 3), 0.2)
     for face in (-1.0, 1.0):
         a.box((wide * scalar(draw, -0.6, 0.6), 1.05, face * deep), (0.55, 1.05, 0.06), door)
     awning = draw.chance(0.25, 1)[:, 0]
-    a.box((0, 2.7, -deep - 0.6), (wide * 0.7, 0.25, 0.7), mat.cloth(draw), taper=(0.0, 0.6), shear=0.5, where=awning)
+    a.box(
+        (0, 2.7, -deep - 0.6),
+        (wide * 0.7, 0.25, 0.7),
+        mat.cloth(draw),
+        taper=(0.0, 0.6),
+        shear=0.5,
+        where=awning,
+    )
     balcony = draw.chance(0.3, 1)[:, 0] & ~house
     for k in range(2):
         a.box((0, floor * (k + 1.2), -deep - 0.4), (wide * 0.75, 0.35, 0.5), mat.plaster(draw), where=balcony)
@@ -80,7 +106,12 @@ def crate(draw: Draw, main: Tensor) -> Assembly:
         a.box((0, y * level, 0), (x * 1.03, y * 0.1, z * 1.03), trim, where=slats)
     for side in (-1.0, 1.0):
         a.box((side * x * 0.94, y, 0), (x * 0.1, y * 0.98, z * 1.03), trim, where=slats)
-    a.box((0, y, 0), (x * 0.13, y * 1.005, z * 1.005), mat.material((0.7, 0.6, 0.42), n, specular=0.3), where=~slats)
+    a.box(
+        (0, y, 0),
+        (x * 0.13, y * 1.005, z * 1.005),
+        mat.material((0.7, 0.6, 0.42), n, specular=0.3),
+        where=~slats,
+    )
     return a
 
 
@@ -148,7 +179,9 @@ def stop_sign(draw: Draw, main: Tensor) -> Assembly:
         a.box((0, h, 0.05), (r * scale, flat * scale, depth), paint)
         a.box((0, h, 0.05), (flat * scale, r * scale, depth), paint)
         for turn in (math.pi / 4, -math.pi / 4):
-            a.box((0, h, 0.05), (r * scale, flat * scale, depth), paint, turn=rotation_z(torch.full((n,), turn)))
+            a.box(
+                (0, h, 0.05), (r * scale, flat * scale, depth), paint, turn=rotation_z(torch.full((n,), turn))
+            )
     a.box((0, h, 0.075), (r * 0.6, r * 0.16, 0.006), white)
     return a
 
@@ -166,7 +199,9 @@ def fire_hydrant(draw: Draw, main: Tensor) -> Assembly:
     a.spindle((0, h * 1.95 + r * 1.2, 0), (r * 0.25, r * 0.25, r * 0.25), cap)
     across = rotation_z(torch.full((n,), math.pi / 2))
     a.spindle((0, h * 1.35, 0), (r * 0.45, r * 1.7, r * 0.45), cap, turn=across)
-    a.spindle((0, h * 1.2, r), (r * 0.55, r * 0.5, r * 0.55), cap, turn=rotation_x(torch.full((n,), math.pi / 2)))
+    a.spindle(
+        (0, h * 1.2, r), (r * 0.55, r * 0.5, r * 0.55), cap, turn=rotation_x(torch.full((n,), math.pi / 2))
+    )
     return a
 
 

@@ -18,7 +18,9 @@ def scalar(draw: Draw, low: float, high: float) -> Tensor:
     return draw.uniform(low, high, 1)[:, 0]
 
 
-def _wheel(a: Assembly, x: Number, z: Number, radius: Tensor, width: Number, tyre: Tensor, hub: Tensor) -> None:
+def _wheel(
+    a: Assembly, x: Number, z: Number, radius: Tensor, width: Number, tyre: Tensor, hub: Tensor
+) -> None:
     across = rotation_z(torch.full((a.n,), math.pi / 2))
     a.spindle((x, radius, z), (radius, width, radius), tyre, turn=across)
     a.spindle((x, radius, z), (radius * 0.58, width * 1.06, radius * 0.58), hub, turn=across)
@@ -51,8 +53,11 @@ def car(draw: Draw, main: Tensor) -> Assembly:
     shear = scalar(draw, -0.12, 0.1)
     a.box((0, top, shift), (width * 0.93, (roof - waist) / 2, cabin), glass, taper=(0.18, lean), shear=shear)
     a.box(
-        (0, roof, shift + shear * cabin), (width * 0.79, 0.035, cabin * (1.02 - lean)), main, taper=(0.08, 0.08)
-    )  # fmt: skip
+        (0, roof, shift + shear * cabin),
+        (width * 0.79, 0.035, cabin * (1.02 - lean)),
+        main,
+        taper=(0.08, 0.08),
+    )
     pillar = shift + scalar(draw, -0.2, 0.2) * cabin
     a.box((0, top, pillar), (width * 0.935, (roof - waist) / 2, 0.05), main, taper=(0.18, 0.0))
     axle = length * 0.62
@@ -76,8 +81,18 @@ def truck(draw: Draw, main: Tensor) -> Assembly:
     floor = wheel * 1.7
     glass, rubber, hub = mat.glass(draw), mat.rubber(draw), mat.metal(draw)
     front = length - cab
-    a.box((0, (floor * 0.7 + height) / 2, front), (width * 0.95, (height - floor * 0.7) / 2, cab), main, taper=(0.06, 0.12))
-    a.box((0, height * 0.74, front + cab * 0.42), (width * 0.88, height * 0.13, cab * 0.6), glass, taper=(0.05, 0.14))
+    a.box(
+        (0, (floor * 0.7 + height) / 2, front),
+        (width * 0.95, (height - floor * 0.7) / 2, cab),
+        main,
+        taper=(0.06, 0.12),
+    )
+    a.box(
+        (0, height * 0.74, front + cab * 0.42),
+        (width * 0.88, height * 0.13, cab * 0.6),
+        glass,
+        taper=(0.05, 0.14),
+    )
     back = length - cab - 0.12
     a.box((0, (floor + box_top) / 2, -cab - 0.12), (width, (box_top - floor) / 2, back), cargo)
     a.box((0, floor - 0.12, 0), (width * 0.5, 0.12, length * 0.96), mat.rubber(draw))
@@ -102,7 +117,9 @@ def bus(draw: Draw, main: Tensor) -> Assembly:
         z = length * (-0.62 + 0.42 * k)
         a.box((0, height * 0.66, z), (width * 1.012, height * 0.155, 0.05), main)
     a.box((0, height * 0.62, length), (width * 0.9, height * 0.2, 0.03), glass)
-    a.box((0, height * 0.9, length), (width * 0.6, 0.12, 0.04), mat.material((0.9, 0.6, 0.1), n, emission=0.5))
+    a.box(
+        (0, height * 0.9, length), (width * 0.6, 0.12, 0.04), mat.material((0.9, 0.6, 0.1), n, emission=0.5)
+    )
     a.box((0, height * 0.66, -length), (width * 0.8, height * 0.13, 0.03), glass)
     a.box((0, low + 0.06, 0), (width * 1.01, 0.1, length * 0.99), mat.rubber(draw))
     for side in (-1.0, 1.0):
@@ -137,11 +154,21 @@ def bicycle(draw: Draw, main: Tensor) -> Assembly:
     front, back = stack(n, zero, radius, half), stack(n, zero, radius, -half)
     grip = stack(n, zero, bars, half * 0.6)
     under = seat - (seat - pedal) * 0.12
-    for start, end in ((pedal, seat), (pedal, head), (under, head), (pedal, back), (under, back), (head, front), (head, grip)):
+    for start, end in (
+        (pedal, seat),
+        (pedal, head),
+        (under, head),
+        (pedal, back),
+        (under, back),
+        (head, front),
+        (head, grip),
+    ):
         a.rod(start, end, 0.022, main)
     a.ball((0, saddle + 0.02, -0.24), (0.08, 0.035, 0.14), tyre)
     a.box((0, bars, half * 0.6), (0.28, 0.018, 0.02), metal)
-    a.spindle((0, radius * 0.85, -0.08), (0.09, 0.02, 0.09), metal, turn=rotation_z(torch.full((n,), math.pi / 2)))
+    a.spindle(
+        (0, radius * 0.85, -0.08), (0.09, 0.02, 0.09), metal, turn=rotation_z(torch.full((n,), math.pi / 2))
+    )
     return a
 
 
@@ -162,7 +189,11 @@ def motorcycle(draw: Draw, main: Tensor) -> Assembly:
     zero = torch.zeros(n)
     a.rod(stack(n, zero, radius, half), stack(n, zero, 1.02, half * 0.55), 0.05, metal)
     a.box((0, 1.04, half * 0.5), (0.36, 0.025, 0.03), tyre)
-    a.ball((0, 0.92, half * 0.75), (0.12, 0.12, 0.1), mat.material((0.9, 0.9, 0.8), n, specular=0.8, emission=0.2))
+    a.ball(
+        (0, 0.92, half * 0.75),
+        (0.12, 0.12, 0.1),
+        mat.material((0.9, 0.9, 0.8), n, specular=0.8, emission=0.2),
+    )
     fairing = draw.chance(0.5, 1)[:, 0]
     a.box((0, 0.86, half * 0.62), (0.2, 0.3, 0.12), main, taper=(0.4, 0.5), shear=-0.8, where=fairing)
     return a
@@ -175,21 +206,42 @@ def boat(draw: Draw, main: Tensor) -> Assembly:
     length, width, height = scalar(draw, 1.5, 4.5), scalar(draw, 0.55, 0.85), scalar(draw, 0.35, 0.6)
     wide = width * length.sqrt()
     a.ball((0, height * 1.3, 0), (wide, height * 1.6, length), main, cut=(-0.95, 0.0), openness=1.0)
-    a.ball((0, height * 1.26, 0), (wide * 0.9, height * 1.2, length * 0.93), mat.wood(draw), cut=(-0.6, 0.0), openness=1.0)
+    a.ball(
+        (0, height * 1.26, 0),
+        (wide * 0.9, height * 1.2, length * 0.93),
+        mat.wood(draw),
+        cut=(-0.6, 0.0),
+        openness=1.0,
+    )
     a.box((0, height * 1.05, 0), (wide * 0.85, 0.04, 0.14), mat.wood(draw))
     kind = draw.choose([0.35, 0.3, 0.35], 1)[:, 0]
     motor, sail = kind == 1, kind == 2
     white = mat.material((0.92, 0.92, 0.9), n, mottle=0.05)
-    a.box((0, height * 1.9, length * 0.1), (wide * 0.6, height * 0.8, length * 0.35), white, taper=(0.15, 0.3), where=motor)
     a.box(
-        (0, height * 2.2, length * 0.12), (wide * 0.58, height * 0.25, length * 0.32), mat.glass(draw), taper=(0.1, 0.15),
+        (0, height * 1.9, length * 0.1),
+        (wide * 0.6, height * 0.8, length * 0.35),
+        white,
+        taper=(0.15, 0.3),
         where=motor,
-    )  # fmt: skip
+    )
+    a.box(
+        (0, height * 2.2, length * 0.12),
+        (wide * 0.58, height * 0.25, length * 0.32),
+        mat.glass(draw),
+        taper=(0.1, 0.15),
+        where=motor,
+    )
     mast = length * scalar(draw, 0.9, 1.3)
     zero = torch.zeros(n)
-    a.rod(stack(n, zero, height, 0.1), stack(n, zero, height + 2 * mast, 0.1), 0.05, mat.wood(draw), where=sail)
+    a.rod(
+        stack(n, zero, height, 0.1), stack(n, zero, height + 2 * mast, 0.1), 0.05, mat.wood(draw), where=sail
+    )
     a.box(
-        (0, height * 1.8 + mast, -length * 0.32), (0.02, mast * 0.9, length * 0.42), mat.painted_like(draw, white[:, :3], 0.2),
-        taper=(0.0, 0.98), shear=0.95, where=sail,
-    )  # fmt: skip
+        (0, height * 1.8 + mast, -length * 0.32),
+        (0.02, mast * 0.9, length * 0.42),
+        mat.painted_like(draw, white[:, :3], 0.2),
+        taper=(0.0, 0.98),
+        shear=0.95,
+        where=sail,
+    )
     return a

@@ -11,8 +11,9 @@ from visionrouter.benchmarks.scenes import lighting
 from visionrouter.benchmarks.scenes.draw import Draw
 from visionrouter.benchmarks.scenes.scene import Camera, Environment, Parts, Scenes, concatenate
 from visionrouter.benchmarks.scenes.vocabulary import CLASS_ID, WORLDS
-from visionrouter.benchmarks.scenes.worlds.furnish import Plan, furnish
+from visionrouter.benchmarks.scenes.worlds.furnish import furnish
 from visionrouter.benchmarks.scenes.worlds.landscape import landscape
+from visionrouter.benchmarks.scenes.worlds.plan import Plan
 from visionrouter.benchmarks.scenes.worlds.room import room
 from visionrouter.benchmarks.scenes.worlds.street import street
 from visionrouter.benchmarks.scenes.worlds.table import table
@@ -70,5 +71,7 @@ def _mixed(seed: Tensor, ood: bool) -> Scenes:
     names = [name for name in WORLDS if name in BUILDERS]
     which = Draw(seed).fork(77).integer(len(names), 1)[:, 0]
     order = torch.argsort(which, stable=True)
-    groups = [_sample(name, seed[which == i], ood) for i, name in enumerate(names) if bool((which == i).any())]
+    groups = [
+        _sample(name, seed[which == i], ood) for i, name in enumerate(names) if bool((which == i).any())
+    ]
     return concatenate(groups)[torch.argsort(order)]

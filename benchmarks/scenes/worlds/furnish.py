@@ -12,35 +12,10 @@ from visionrouter.benchmarks.scenes.draw import Draw
 from visionrouter.benchmarks.scenes.scene import Parts
 from visionrouter.benchmarks.scenes.textures import MATERIAL_SIZE, Slot
 from visionrouter.benchmarks.scenes.things import KINDS
-from visionrouter.benchmarks.scenes.vocabulary import CLASS_ID, COLOUR_NAMES, MAX_OBJECTS
+from visionrouter.benchmarks.scenes.vocabulary import CLASS_ID, COLOUR_NAMES
+from visionrouter.benchmarks.scenes.worlds.plan import Plan
 
 FIELDS = ("kind", "centre", "rotation", "half_size", "shape", "material")
-
-
-@dataclass
-class Plan:
-    """What a world wants: K slots for each of B scenes. Earlier slots win where two collide."""
-
-    class_id: Tensor
-    """(B, K) int64, -1 for none"""
-    position: Tensor
-    """(B, K, 3)"""
-    heading: Tensor
-    """(B, K)"""
-    scale: Tensor
-    """(B, K)"""
-    velocity: Tensor
-    """(B, K, 3)"""
-    parent: Tensor
-    """(B, K) int64 earlier slot on whose top this one stands, -1 for none"""
-
-    @classmethod
-    def empty(cls, b: int) -> Plan:
-        k = MAX_OBJECTS
-        return cls(
-            torch.full((b, k), -1), torch.zeros(b, k, 3), torch.zeros(b, k), torch.ones(b, k), torch.zeros(b, k, 3),
-            torch.full((b, k), -1),
-        )  # fmt: skip
 
 
 @dataclass
@@ -53,7 +28,9 @@ class Furniture:
     parts: Parts
 
 
-def furnish(draw: Draw, plan: Plan, extra: Parts | None, ood: bool, eye: Tensor, clearance: float) -> Furniture:
+def furnish(
+    draw: Draw, plan: Plan, extra: Parts | None, ood: bool, eye: Tensor, clearance: float
+) -> Furniture:
     """Build the plan. `extra` are parts of stuff (B, E), `eye` (B, 3) is kept free by `clearance` metres."""
     b, k = plan.class_id.shape
     flat = plan.class_id.flatten()
@@ -176,7 +153,14 @@ def _pack(pieces: list[dict[str, Tensor]], class_id: Tensor, keep: Tensor, extra
         scene = seat = torch.zeros(0, dtype=torch.int64)
         length = 0
         joined = {"object": scene}
-    shapes = {"kind": (), "centre": (3,), "rotation": (3, 3), "half_size": (3,), "shape": (4,), "material": (MATERIAL_SIZE,)}
+    shapes = {
+        "kind": (),
+        "centre": (3,),
+        "rotation": (3, 3),
+        "half_size": (3,),
+        "shape": (4,),
+        "material": (MATERIAL_SIZE,),
+    }
     tensors = {
         key: torch.full((b, length), -1) if key == "kind" else torch.zeros(b, length, *shape)
         for key, shape in shapes.items()
@@ -192,7 +176,10 @@ def _pack(pieces: list[dict[str, Tensor]], class_id: Tensor, keep: Tensor, extra
     if extra is None:
         return parts
     return Parts(
-        **{name: torch.cat([getattr(parts, name), getattr(extra, name)], 1) for name in (*FIELDS, "owner", "class_id")}
+        **{
+            name: torch.cat([getattr(parts, name), getattr(extra, name)], 1)
+            for name in (*FIELDS, "owner", "class_id")
+        }
     )
 
 
@@ -200,4 +187,3 @@ def stuff_parts(class_id: list[Tensor], solids: dict[str, Tensor]) -> Parts:
     """Parts of no object from an assembly of B instances; class_id: one (B,) tensor a part."""
     ids = torch.stack(class_id, 1)
     return Parts(owner=torch.full_like(ids, -1), class_id=ids, **{name: solids[name] for name in FIELDS})
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,99 +12,97 @@ from visionrouter.benchmarks.scenes import lighting
 from visionrouter.benchmarks.scenes.draw import Draw
 from visionrouter.benchmarks.scenes.scene import Camera, Environment, Parts
 from visionrouter.benchmarks.scenes.vocabulary import CLASS_ID
-from visionrouter.benchmarks.scenes.worlds.common import (
-    ANYWHERE, Regions, camera, classes, column, ground, lift, odd_scale, open_bounds, sides, strangers, subject,
-)  # fmt: skip
-from visionrouter.benchmarks.scenes.worlds.furnish import Plan
+from visionrouter.benchmarks.scenes.worlds.ground import Regions, ground, open_bounds, sides
+from visionrouter.benchmarks.scenes.worlds.layout import (
+    ANYWHERE,
+    camera,
+    classes,
+    column,
+    forward,
+    lift,
+    odd_scale,
+    scatter,
+    strangers,
+    subject,
+)
+from visionrouter.benchmarks.scenes.worlds.plan import Plan
 
+MOTIFS = {
+    "person": 6.0,
+    "car": 2.0,
+    "dog": 1.0,
+    "bicycle": 1.0,
+    "motorcycle": 0.8,
+    "bench": 0.6,
+    "bus": 0.5,
+    "truck": 0.5,
+    "cat": 0.5,
+    "suitcase": 0.5,
+    "fire hydrant": 0.5,
+    "cone": 0.3,
+    "sports ball": 0.3,
+    "bird": 0.3,
+}
 TRAFFIC = {"car": 6.0, "truck": 1.0, "bus": 1.2, "motorcycle": 1.0, "bicycle": 0.6}
 WALKERS = {"person": 6.0, "dog": 0.7, "bicycle": 0.5}
 KERB = {
-    "tree": 3.0, "street light": 1.2, "traffic light": 1.0, "stop sign": 0.8, "bench": 1.0, "fire hydrant": 0.8, "bush": 0.8,
-    "fence": 0.7, "car": 1.0, "bicycle": 0.8, "motorcycle": 0.5,
-}  # fmt: skip
+    "tree": 3.0,
+    "street light": 1.2,
+    "traffic light": 1.0,
+    "bench": 1.0,
+    "car": 1.0,
+    "stop sign": 0.8,
+    "fire hydrant": 0.8,
+    "bush": 0.8,
+    "bicycle": 0.8,
+    "fence": 0.7,
+    "motorcycle": 0.5,
+}
+HOUSES = {"building": 5.0, "tree": 1.0}
 CLUTTER = {
-    "cone": 2.0, "crate": 2.0, "sports ball": 1.5, "dog": 1.0, "cat": 0.6, "bird": 0.6, "potted plant": 0.8, "suitcase": 0.8,
-    "person": 2.5, "rock": 0.4, "chair": 0.4, "bicycle": 0.5, "fire hydrant": 0.5, "teddy bear": 0.15,
-}  # fmt: skip
+    "person": 2.5,
+    "cone": 2.0,
+    "crate": 2.0,
+    "sports ball": 1.5,
+    "dog": 1.0,
+    "potted plant": 0.8,
+    "suitcase": 0.8,
+    "cat": 0.6,
+    "bird": 0.6,
+    "bicycle": 0.5,
+    "fire hydrant": 0.5,
+    "rock": 0.4,
+    "chair": 0.4,
+    "teddy bear": 0.15,
+}
 
 
-MOTIFS = {
-    "person": 6.0, "dog": 1.0, "car": 2.0, "bicycle": 1.0, "motorcycle": 0.8, "bus": 0.5, "truck": 0.5, "bench": 0.6, "cat": 0.5,
-    "suitcase": 0.5, "fire hydrant": 0.5, "cone": 0.3, "sports ball": 0.3, "bird": 0.3,
-}  # fmt: skip
+@dataclass
+class Road:
+    """The road's middle line starts beside the camera; (B,) tensors in metres and radians."""
+
+    start_x: Tensor
+    heading: Tensor
+    half_width: Tensor
+    pavement: Tensor
+
+    def place(self, sideways: Tensor, ahead: Tensor) -> Tensor:
+        """(B, m, 3) on the ground, from metres (B, m) to the right of the middle line and along it."""
+        sin, cos = self.heading.sin()[:, None], self.heading.cos()[:, None]
+        x = self.start_x[:, None] + sideways * cos + ahead * sin
+        return torch.stack([x, torch.zeros_like(x), ahead * cos - sideways * sin], -1)
 
 
 def street(draw: Draw, ood: bool) -> tuple[Plan, Environment, Camera, Parts | None]:
     """Plan, surroundings and camera of B streets."""
     n = len(draw)
     plan = Plan.empty(n)
-    angle, road = column(draw, -0.35, 0.35), column(draw, 2.6, 6.0)
-    angle = torch.where(draw.chance(0.2, 1)[:, 0], column(draw, -1.5, 1.5), angle)
-    middle = column(draw, -1, 1) * (road + 1.5)
-    walk = column(draw, 1.5, 4.0)
-    along = torch.stack([angle.sin(), angle.cos()], -1)
-    across = torch.stack([angle.cos(), -angle.sin()], -1)
-
-    def place(sideways: Tensor, ahead: Tensor) -> Tensor:
-        """(B, m, 3) on the ground, from distances (B, m) across from the middle line and along it."""
-        x = (middle + 0 * road)[:, None] + sideways * across[:, :1] + ahead * along[:, :1]
-        z = sideways * across[:, 1:] + ahead * along[:, 1:]
-        return torch.stack([x, torch.zeros_like(x), z], -1)
-
-    def ahead(m: int, low: float, high: float) -> Tensor:
-        return draw.log_uniform(low, high, m)
-
-    busy = draw.uniform(0.15, 1.0, 1)
-    edge = road[:, None]
-
-    def fill(slots: slice, ids: Tensor, position: Tensor, heading: Tensor, share: Tensor | float, speed: Tensor) -> None:
-        m = slots.stop - slots.start
-        there = draw.chance(share, m)
-        plan.class_id[:, slots] = torch.where(there, ids, -1)
-        plan.position[:, slots] = position
-        plan.heading[:, slots] = heading
-        forward = torch.stack([heading.sin(), torch.zeros_like(heading), heading.cos()], -1)
-        plan.velocity[:, slots] = forward * speed[..., None]
-
-    def road_heading(m: int, sideways: Tensor) -> Tensor:
-        oncoming = torch.where(sideways < 0, math.pi, 0.0)
-        return angle[:, None] + oncoming + draw.normal(m) * 0.05
-
-    m = 8
-    lane = draw.sign(m) * edge * draw.uniform(0.3, 0.7, m)
-    crossing = draw.chance(0.12, m)
-    heading = road_heading(m, lane) + torch.where(crossing, draw.uniform(0, ANYWHERE, m), 0.0)
-    fill(slice(0, m), classes(draw, TRAFFIC, m), place(lane, ahead(m, 5, 60)), heading, (busy * 1.1).clamp_max(0.95), draw.uniform(0, 12, m) * draw.chance(0.6, m))
-    s = m
-    m = 10
-    side = draw.sign(m)
-    crowd = torch.where(draw.chance(0.25, 1), draw.uniform(0.7, 1.0, 1), draw.uniform(0.15, 0.7, 1))
-    spread = torch.where(draw.chance(0.25, m), draw.uniform(-1, 1, m) * edge, side * (edge + draw.uniform(0.2, 1.0, m) * walk[:, None]))
-    heading = angle[:, None] + draw.choose([0.4, 0.4, 0.2], m) * math.pi / 1.0 + draw.normal(m) * 0.5
-    fill(slice(s, s + m), classes(draw, WALKERS, m), place(spread, ahead(m, 2.0, 28)), heading, crowd, draw.uniform(0, 1.8, m))
-    s += m
-    m = 8
-    side = draw.sign(m)
-    kerb = side * (edge + draw.uniform(0.3, 0.7, m) + draw.chance(0.35, m) * walk[:, None])
-    heading = angle[:, None] + math.pi / 2 * (draw.integer(4, m)) + draw.normal(m) * 0.12
-    fill(slice(s, s + m), classes(draw, KERB, m), place(kerb, ahead(m, 3.5, 45)), heading, draw.uniform(0.35, 1.0, 1), torch.zeros(n, m))
-    s += m
-    m = 6
-    side = draw.sign(m)
-    set_back = edge + walk[:, None] + draw.uniform(5.5, 9.0, m)
-    heading = angle[:, None] + torch.where(side > 0, math.pi / 2, -math.pi / 2) + draw.normal(m) * 0.02
-    built = classes(draw, {"building": 5.0, "tree": 1.0}, m)
-    fill(slice(s, s + m), built, place(side * set_back, draw.uniform(4, 60, m)), heading, draw.uniform(0.4, 1.0, 1), torch.zeros(n, m))
-    s += m
-    m = 8
-    near = ahead(m, 1.6, 14)
-    x = near * draw.uniform(-0.7, 0.7, m)
-    free = torch.stack([x, torch.zeros_like(x), near], -1)
-    odd = classes(draw, CLUTTER, m)
-    if ood:
-        odd = strangers(draw, odd, 0.6)
-    fill(slice(s, s + m), odd, free, draw.uniform(0, ANYWHERE, m), draw.uniform(0.2, 0.95, 1), draw.uniform(0, 1, m) * draw.chance(0.3, m))
+    road = _road(draw)
+    _traffic(draw, plan, road, slice(0, 8))
+    _walkers(draw, plan, road, slice(8, 18))
+    _kerb(draw, plan, road, slice(18, 26))
+    _houses(draw, plan, road, slice(26, 32))
+    _clutter(draw, plan, slice(32, 40), ood)
     plan.scale[:] = odd_scale(draw, plan.scale.shape[1], ood)
     lift(draw, plan)
 
@@ -113,26 +112,103 @@ def street(draw: Draw, ood: bool) -> tuple[Plan, Environment, Camera, Parts | No
     yaw = column(draw, -0.3, 0.3)
     close, look = subject(draw, plan, 0, MOTIFS, eye, yaw, 0.4)
     view = camera(draw, eye, yaw, torch.where(close, look.clamp(-0.4, 0.6), pitch), (35, 85))
+    return plan, _surroundings(draw, road), view, None
+
+
+def _road(draw: Draw) -> Road:
+    heading, half_width = column(draw, -0.35, 0.35), column(draw, 2.6, 6.0)
+    heading = torch.where(draw.chance(0.2, 1)[:, 0], column(draw, -1.5, 1.5), heading)
+    return Road(column(draw, -1, 1) * (half_width + 1.5), heading, half_width, column(draw, 1.5, 4.0))
+
+
+def _traffic(draw: Draw, plan: Plan, road: Road, slots: slice) -> None:
+    m = slots.stop - slots.start
+    lane = draw.sign(m) * road.half_width[:, None] * draw.uniform(0.3, 0.7, m)
+    heading = road.heading[:, None] + torch.where(lane < 0, math.pi, 0.0) + draw.normal(m) * 0.05
+    crossing = draw.chance(0.12, m)
+    heading = heading + torch.where(crossing, draw.uniform(0, ANYWHERE, m), 0.0)
+    place = road.place(lane, draw.log_uniform(5, 60, m))
+    scatter(plan, slots, draw, classes(draw, TRAFFIC, m), place, heading, draw.uniform(0.15, 1.0, 1))
+    plan.velocity[:, slots] = forward(heading) * (draw.uniform(0, 12, m) * draw.chance(0.6, m))[..., None]
+
+
+def _walkers(draw: Draw, plan: Plan, road: Road, slots: slice) -> None:
+    m = slots.stop - slots.start
+    edge = road.half_width[:, None]
+    on_pavement = draw.sign(m) * (edge + draw.uniform(0.2, 1.0, m) * road.pavement[:, None])
+    sideways = torch.where(draw.chance(0.25, m), draw.uniform(-1, 1, m) * edge, on_pavement)
+    heading = road.heading[:, None] + draw.choose([0.5, 0.5], m) * math.pi + draw.normal(m) * 0.5
+    crowd = torch.where(draw.chance(0.25, 1), draw.uniform(0.7, 1.0, 1), draw.uniform(0.15, 0.7, 1))
+    place = road.place(sideways, draw.log_uniform(2.0, 28, m))
+    scatter(plan, slots, draw, classes(draw, WALKERS, m), place, heading, crowd)
+    plan.velocity[:, slots] = forward(heading) * draw.uniform(0, 1.8, m)[..., None]
+
+
+def _kerb(draw: Draw, plan: Plan, road: Road, slots: slice) -> None:
+    m = slots.stop - slots.start
+    behind = draw.chance(0.35, m) * road.pavement[:, None]
+    sideways = draw.sign(m) * (road.half_width[:, None] + draw.uniform(0.3, 0.7, m) + behind)
+    heading = road.heading[:, None] + math.pi / 2 * draw.integer(4, m) + draw.normal(m) * 0.12
+    place = road.place(sideways, draw.log_uniform(3.5, 45, m))
+    scatter(plan, slots, draw, classes(draw, KERB, m), place, heading, draw.uniform(0.35, 1.0, 1))
+
+
+def _houses(draw: Draw, plan: Plan, road: Road, slots: slice) -> None:
+    m = slots.stop - slots.start
+    side = draw.sign(m)
+    set_back = road.half_width[:, None] + road.pavement[:, None] + draw.uniform(5.5, 9.0, m)
+    heading = road.heading[:, None] + torch.where(side > 0, math.pi / 2, -math.pi / 2) + draw.normal(m) * 0.02
+    place = road.place(side * set_back, draw.uniform(4, 60, m))
+    scatter(plan, slots, draw, classes(draw, HOUSES, m), place, heading, draw.uniform(0.4, 1.0, 1))
+
+
+def _clutter(draw: Draw, plan: Plan, slots: slice, ood: bool) -> None:
+    m = slots.stop - slots.start
+    z = draw.log_uniform(1.6, 14, m)
+    x = z * draw.uniform(-0.7, 0.7, m)
+    ids = classes(draw, CLUTTER, m)
+    if ood:
+        ids = strangers(draw, ids, 0.6)
+    heading = draw.uniform(0, ANYWHERE, m)
+    place = torch.stack([x, torch.zeros_like(x), z], -1)
+    scatter(plan, slots, draw, ids, place, heading, draw.uniform(0.2, 0.95, 1))
+    plan.velocity[:, slots] = forward(heading) * (draw.uniform(0, 1, m) * draw.chance(0.3, m))[..., None]
+
+
+def _surroundings(draw: Draw, road: Road) -> Environment:
+    n = len(draw)
     regions = Regions(n)
-    verge = draw.chance(0.3, 1)[:, 0]
-    at = (middle, torch.zeros(n))
-    paved = torch.where(verge[:, None], ground(draw, "grass"), ground(draw, "pavement"))
-    regions.add("pavement", ground(draw, "pavement"), at, angle, road + walk, where=~verge)
-    crossing_road = draw.chance(0.3, 1)[:, 0]
-    tarmac = ground(draw, "road")
-    where = column(draw, 8, 30)
-    side_point = (middle + where * angle.sin(), where * angle.cos())
-    regions.add("road", tarmac, side_point, angle + math.pi / 2, road * 0.8, where=crossing_road)
-    regions.add("road", tarmac, at, angle, road)
-    grass = draw.chance(0.5, 1)[:, 0]
-    base = torch.where(grass[:, None], paved * 0 + ground(draw, "grass"), ground(draw, "pavement"))
-    face_class, face_material = sides(n, (None,) * 6, [base] * 6)
-    face_class = face_class.clone()
-    face_class[:, 2] = torch.where(grass, CLASS_ID["grass"], CLASS_ID["pavement"])
+    at = (road.start_x, torch.zeros(n))
+    regions.add(
+        "pavement",
+        ground(draw, "pavement"),
+        at,
+        road.heading,
+        road.half_width + road.pavement,
+        where=draw.chance(0.7, 1)[:, 0],
+    )
+    tarmac, where = ground(draw, "road"), column(draw, 8, 30)
+    junction = (road.start_x + where * road.heading.sin(), where * road.heading.cos())
+    regions.add(
+        "road",
+        tarmac,
+        junction,
+        road.heading + math.pi / 2,
+        road.half_width * 0.8,
+        where=draw.chance(0.3, 1)[:, 0],
+    )
+    regions.add("road", tarmac, at, road.heading, road.half_width)
     region, region_class, region_material = regions.stacked()
-    light = lighting.outdoors(draw)
-    surroundings = Environment(
-        bounds=open_bounds(n), face_class=face_class, face_material=face_material, region=region,
-        region_class=region_class, region_material=region_material, **vars(light),
-    )  # fmt: skip
-    return plan, surroundings, view, None
+    grass = draw.chance(0.5, 1)
+    base = torch.where(grass, ground(draw, "grass"), ground(draw, "pavement"))
+    face_class, face_material = sides(n, (None,) * 6, [base] * 6)
+    face_class[:, 2] = torch.where(grass[:, 0], CLASS_ID["grass"], CLASS_ID["pavement"])
+    return Environment(
+        bounds=open_bounds(n),
+        face_class=face_class,
+        face_material=face_material,
+        region=region,
+        region_class=region_class,
+        region_material=region_material,
+        **vars(lighting.outdoors(draw)),
+    )
