@@ -27,11 +27,10 @@ from visionrouter.backends.generative.tuning.targets import (
     pose_drawing,
     region_drawing,
 )
-from visionrouter.schema.errors import RequestError
 from visionrouter.schema.task import Task
 
 Index = npt.NDArray[np.int64]
-MADE_AT_ONCE = 512
+MADE_AT_ONCE = 2048
 WRITTEN_AT_ONCE = 64
 
 
@@ -59,11 +58,6 @@ class Bank:
         self._tokens = torch.as_tensor(rows.tokens.astype(np.int16), device=device)
         self._colours = torch.as_tensor(rows.colours, device=device)
         self._rows = {task: np.flatnonzero(rows.task == index) for index, task in enumerate(TASKS)}
-        unanswered = [t.value for t in TASKS if config.shares.of(t) > 0 and not len(self._rows[t])]
-        if unanswered:
-            raise RequestError(
-                f"no label answers {', '.join(unanswered)}; set the share of these tasks to 0 or add labels for them"
-            )
 
     @classmethod
     def fill(
@@ -90,6 +84,10 @@ class Bank:
 
     def __len__(self) -> int:
         return len(self.pictures)
+
+    def answers(self, task: Task) -> bool:
+        """Whether any instruction of a task was written."""
+        return len(self._rows[task]) > 0
 
     @property
     def instructions(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,6 @@ import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from safetensors.torch import load_file
-from tokenizers import Tokenizer
-from tokenizers.models import BPE
-from tokenizers.normalizers import Lowercase
-from tokenizers.pre_tokenizers import Whitespace
-from tokenizers.trainers import BpeTrainer
 from torch import Tensor
 from torch.nn import Parameter
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
@@ -31,30 +26,9 @@ from visionrouter.backends.generative.nano.prompts import MAX_TOKENS, corpus
 from visionrouter.backends.generative.tuning.channels_last import use_channels_last
 from visionrouter.backends.generative.tuning.config import NanoModel
 from visionrouter.backends.generative.tuning.labelled import Vocabulary
+from visionrouter.backends.generative.tuning.words import make_tokenizer
 from visionrouter.schema.errors import WeightsError
 from visionrouter.schema.palette import NAMED_COLOURS
-
-START, END = "<|startoftext|>", "<|endoftext|>"
-
-
-def make_tokenizer(lines: Iterable[str], folder: Path) -> CLIPTokenizer:
-    """A byte-pair tokenizer that holds every word of `lines` whole and spells other words in letters."""
-    raw = Tokenizer(BPE(end_of_word_suffix="</w>", unk_token=END))
-    raw.normalizer = Lowercase()
-    raw.pre_tokenizer = Whitespace()
-    trainer = BpeTrainer(
-        vocab_size=4096,
-        end_of_word_suffix="</w>",
-        special_tokens=[START, END],
-        initial_alphabet=list("abcdefghijklmnopqrstuvwxyz0123456789=,:-"),
-        show_progress=False,
-    )
-    raw.train_from_iterator(lines, trainer)
-    folder.mkdir(parents=True, exist_ok=True)
-    raw.model.save(str(folder))
-    return CLIPTokenizer(
-        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=MAX_TOKENS, pad_token=END
-    )
 
 
 def make_unet(model: NanoModel, size: int) -> UNet2DConditionModel:
@@ -169,7 +143,8 @@ class PatchLearner:
     def __init__(self, model: NanoModel, size: int, vocabulary: Vocabulary, work: Path, device: torch.device) -> None:
         self.device = device
         classes = (*vocabulary.stuff, *vocabulary.things)
-        self.tokenizer = make_tokenizer(corpus(classes, (*NAMED_COLOURS, *vocabulary.colours)), work / "vocabulary")
+        lines = corpus(classes, (*NAMED_COLOURS, *vocabulary.colours))
+        self.tokenizer = make_tokenizer(lines, MAX_TOKENS, work / "vocabulary")
         self.tokenizer.save_pretrained(work / "tokenizer")
         self.tokenize = PatchTokenize(str(work / "tokenizer"))
         self.patch = model.patch

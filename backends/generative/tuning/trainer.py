@@ -39,6 +39,11 @@ class Trainer:
     ) -> None:
         if config.steps is None and minutes is None:
             raise RequestError("neither steps nor minutes are given; say how long the run is")
+        unanswered = [t.value for t in TASKS if config.shares.of(t) > 0 and not bank.answers(t)]
+        if unanswered:
+            raise RequestError(
+                f"no label answers {', '.join(unanswered)}; set the share of these tasks to 0 or add labels for them"
+            )
         self.learner, self.bank, self.held_out = learner, bank, held_out
         self.config, self.folder, self.minutes = config, folder, minutes
         self.parameters = dict(learner.parameters())
@@ -164,7 +169,7 @@ class Trainer:
         values, rows = {}, []
         with self.averaged():
             for task in TASKS:
-                if self.config.shares.of(task) > 0:
+                if self.held_out.answers(task):
                     batch = self.held_out.fixed(task, self.config.held_out)
                     drawn = torch.cat(
                         [
