@@ -14,8 +14,8 @@ from visionrouter.schema.errors import PolicyError
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from visionrouter.schema.document import Document
     from visionrouter.policies.model import Policy
+    from visionrouter.schema.document import Document
 
 PolicySource: TypeAlias = "Policy | Mapping[str, Any] | str | Path"
 """A preset's name, a path to a YAML file, plain data, or a policy."""
@@ -34,8 +34,8 @@ def load_policy(source: PolicySource) -> Policy:
 
     Raises `PolicyError`, one line a mistake: `file:line: path: what is wrong; the mend`.
     """
-    from visionrouter.schema.document import Document, read_document
     from visionrouter.policies.model import Policy
+    from visionrouter.schema.document import Document, read_document
 
     if isinstance(source, Policy):
         return source
