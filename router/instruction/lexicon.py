@@ -132,7 +132,7 @@ KIND = _phrases(
     "(kind|type|sort|species|breed|make|model|variety|class|category|style) of|breed of|species of|(kinds|types|sorts) of"
 )
 
-HOW_MANY = _phrases("how many")
+HOW_MANY = _phrases("how many [of]")
 COUNT = _phrases(
     "count [up]|tally|enumerate|count [up] how many|count [up] (the|all|all the) [different] [number of]|count the (number|amount) of"
 )
@@ -247,7 +247,7 @@ _FUNCTION = words(
     not except exactly approximately about now please thanks thank"""
 )
 _VERBS = words(
-    """driven made worn held eaten taken built ridden thrown caught drawn rgb hex pixelation pixelating mosaic blurring selected clicked highlighted pointed prompted marked indicated segment segments segmented detect detects find finds locate classify estimate compute calculate generate pixelate
+    """ones twice thrice driven made worn held eaten taken built ridden thrown caught drawn rgb hex pixelation pixelating mosaic blurring selected clicked highlighted pointed prompted marked indicated segment segments segmented detect detects find finds locate classify estimate compute calculate generate pixelate
     pixelise pixelize pixellate blur blurred redact censor anonymise anonymize obscure conceal identify recognise
     recognize categorise categorize remove erase delete replace swap convert transform edit enhance create produce
     make show give tell draw isolate extract outline delineate count color colour colored coloured colors colours
@@ -292,6 +292,10 @@ ED_NOUNS = words(
 QUALITIES = words(
     """time day date year month season size shape price age weight height temperature place country city town street
     language brand emotion mood gender style weather number name word letter colour color direction angle position"""
+)
+# "dog segmentation" names a thing, "panoptic segmentation" a way.
+OTHER_SEGMENTATIONS = words(
+    "panoptic amodal video motion part medical interactive superpixel automatic unsupervised colour color text"
 )
 # Names of answers, not of things: "find the mask" may mean either, so detection refuses them.
 ANSWERS = words("pixel label class category segment instance")

@@ -18,6 +18,7 @@ from visionrouter.schema.task import RelationKind
 
 Listed = tuple[tuple[Thing, ...], int]
 """Things, and the token after them."""
+_Sequence = tuple[tuple[Thing, ...], tuple[str, ...], int]  # with the separators between them
 
 
 class Lists:
@@ -33,7 +34,7 @@ class Lists:
         if i not in self._lists:
             self._lists[i] = [
                 (reading, end)
-                for things, separators, end in self._sequences(i)
+                for things, separators, end in self._with_both(i)
                 for reading in _readings(things, separators)
             ]
         return self._lists[i]
@@ -53,7 +54,14 @@ class Lists:
         for thing in self.things.described(i):
             yield (thing,), thing.end
 
-    def _sequences(self, i: int) -> Iterator[tuple[tuple[Thing, ...], tuple[str, ...], int]]:
+    def _with_both(self, i: int) -> Iterator[_Sequence]:
+        """ "both dogs" are two dogs, "both the dog and the cat" one of each"""
+        both = self.reader.word(i) == "both"
+        yield from (said for said in self._sequences(i) if not both or len(said[0]) == 1)
+        if both:
+            yield from (said for said in self._sequences(i + 1) if len(said[0]) == 2)
+
+    def _sequences(self, i: int) -> Iterator[_Sequence]:
         for thing in self.things.at(i):
             yield (thing,), (), thing.end
             separator = self.reader.take(lexicon.SEPARATOR, thing.end)

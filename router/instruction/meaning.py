@@ -83,6 +83,10 @@ class Meaning:
     def _detect_all(self, _: Parts) -> Instruction:
         return self._say(Task.DETECT)
 
+    def _seen(self, parts: Parts) -> Instruction | None:
+        """ "what animals are there" """
+        return self._detect(parts) if parts.things[0].many else None
+
     def _which(self, parts: Parts) -> Instruction | None:
         """ "which is the largest dog" """
         ranked = any(r.anchor is None for thing in parts.things for r in thing.target.relations)
@@ -109,6 +113,18 @@ class Meaning:
         if any(thing.many and thing.target.noun not in v.STUFF for thing in parts.things):
             return self._say(Task.INSTANCE, targets)
         return self._say(Task.REFERRING, targets)
+
+    def _segmentation(self, parts: Parts) -> Instruction | None:
+        """ "dog segmentation" """
+        if parts.things[0].target.noun in lexicon.OTHER_SEGMENTATIONS:
+            self._refuse(
+                f"{parts.things[0].target.noun} segmentation is none of those offered",
+                "semantic segmentation",
+                "instance segmentation",
+                "segment this",
+            )
+            return None
+        return self._referring(parts)
 
     def _mask(self, parts: Parts) -> Instruction | None:
         if any(thing.determiner == "every" for thing in parts.things):
@@ -245,6 +261,9 @@ class Meaning:
         return self._say(Task.COMPOSITE, operation=Operation.COUNT)
 
     def _distance(self, parts: Parts) -> Instruction | None:
+        if parts.things[0].target.text.lower() == "field":
+            self._refuse("depth of field is a matter of lenses, not of distance", "depth map")
+            return None
         return self._composite(Operation.DISTANCE, parts)
 
     def _redact(self, parts: Parts) -> Instruction | None:

@@ -95,14 +95,14 @@ class Nouns:
 
     def _number(self, i: int) -> tuple[int | None, int]:
         if i < len(self.reader) and self.reader.tokens[i].kind == "number":
-            number = int(self.reader.tokens[i].text[:9])
+            number = int(self.reader.tokens[i].text)
             return (number, i + 1) if number else (None, i)
         return self.reader.take(v.NUMBERS, i) or (None, i)
 
     def ordinal(self, i: int) -> tuple[int, int] | None:
         """ "second", "2nd" """
         if i < len(self.reader) and self.reader.tokens[i].kind == "ordinal":
-            rank = int(self.reader.tokens[i].text[:-2][:9])
+            rank = int(self.reader.tokens[i].text[:-2])
             return (rank, i + 1) if rank else None
         return self.reader.take(v.ORDINALS, i)
 
@@ -131,7 +131,11 @@ class Nouns:
     def _goes_on(self, i: int) -> bool:
         """ "and" or a comma at token `i` joins one more adjective of the same noun."""
         more = self.adjective(i + 1)
-        return more is not None and self._begins(more[1]) and not self._is_noun_here(i + 1, more[1])
+        if more is None or self._is_noun_here(i + 1, more[1]):
+            return False
+        return self._begins(more[1]) or (
+            self.reader.word(more[1]) in ("and", "&", ",") and self._goes_on(more[1])
+        )
 
     def _is_noun_here(self, i: int, end: int) -> bool:
         """ "orange", "glass": an adjective that is the noun itself where no noun follows."""
@@ -197,8 +201,8 @@ class Nouns:
                     + self.reader.plain[self.reader.tokens[place].end :],
                 )
                 return False
-        if singular(written[-1]) in ("number", "amount") and self.reader.word(i + len(written)) == "of":
-            return False  # a question for a count
+        if singular(written[-1]) in v.QUESTIONED and self.reader.word(i + len(written)) == "of":
+            return False  # "the number of cars" asks for a count
         basic = [word for word in written if singular(word) in v.BASIC_THINGS]
         if len(basic) > 1:
             self.reader.note(i, f'"{" ".join(written)}" names several things; put commas between them')

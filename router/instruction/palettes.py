@@ -101,7 +101,7 @@ class Palettes:
         for j in range(i + 1, min(i + 8, len(self.reader))):
             token = self.reader.tokens[j]
             if token.kind == "number":
-                numbers.append(int(token.text[:9]))
+                numbers.append(int(token.text))
             elif token.text in (")", "]") and len(numbers) == 3:
                 return _in_range(numbers), j + 1
             elif token.text != ",":

@@ -10,15 +10,27 @@ _LONGEST = 9
 
 def stripped(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
     """The tokens without the words of politeness at the start and the end, and without "please" anywhere."""
-    kept = tuple(
-        token for token in tokens if token.kind == "quoted" or token.text not in lexicon.POLITE_WORDS
-    )
+    kept = _without_please(tokens)
     start, end = 0, len(kept)
     while (found := lexicon.POLITE_START.longest(kept[:end], start)) is not None:
         start = found[1]
     while (cut := _last(kept, start, end)) is not None:
         end = cut
     return kept[start:end]
+
+
+def _without_please(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+    """The tokens without single words of politeness, nor the commas around them."""
+    kept: list[Token] = []
+    dropped = False
+    for token in tokens:
+        polite = token.kind != "quoted" and token.text in lexicon.POLITE_WORDS
+        if not polite and not (dropped and token.text == "," and kept and kept[-1].text == ","):
+            kept.append(token)
+        elif not polite:
+            kept.pop()
+        dropped = polite
+    return tuple(kept)
 
 
 def _last(tokens: tuple[Token, ...], start: int, end: int) -> int | None:

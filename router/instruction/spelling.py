@@ -25,7 +25,7 @@ _NOUNS = words(
     fiddle supper abode folding molding golding mage phot greenery rights whites browns greens reds blues slacks
     blacks oranges yellows pinks centers centres rear reader bed rod rid ode reed bread thirds fourths fronts
     uppers bottoms plaza pleat pleats hall wall ball call tall mall stall gall pall allay alloy ally eight ivory
-    peach beach reach leech ruler lefty images photos pictures photographs peace witch wrath width earring phonograph backgrounds"""
+    peach beach reach leech ruler lefty images photos pictures photographs peace witch wrath width earring phonograph backgrounds back blow blank photon proto"""
 )
 
 

@@ -98,9 +98,20 @@ class Things:
             person = Core("person", None, None, (), (), False, j)
             yield from self._modified(i, determiner, person, (), depth, modified)
             return
+        if self.reader.word(i) in ("everything", "anything"):
+            anything = Core("thing", None, None, (), (), False, i + 1)
+            found = self._modified(i, "all", anything, (), depth, modified)
+            yield from (thing for thing in found if thing.after or thing.target.attributes)
+            return
         determiner, j = self.reader.take(v.DETERMINERS, i) or ("", i)
         superlative = self.reader.take(v.SUPERLATIVES, j)
-        if superlative is not None and self.reader.word(superlative[1]) == "of" and determiner == "the":
+        best = superlative is not None and self.reader.word(superlative[1] - 1).endswith("st")
+        if (
+            superlative is not None
+            and best
+            and self.reader.word(superlative[1]) == "of"
+            and determiner == "the"
+        ):
             yield from self._one_of(i, superlative[0], superlative[1] + 1)
         core = self.nouns.core(j)
         if core is None:
@@ -134,7 +145,17 @@ class Things:
                     f"detect the {ordinal(core.rank)} {core.noun} from the left",
                 )
                 continue
+            if self._is_region(core, said.relations):
+                self.reader.note(
+                    core.end, f'"{self.reader.text(i, core.end)}" is a part of the picture, no thing in it'
+                )
+                continue
             yield self._thing(i, determiner, core, said.relations, said)
+
+    def _is_region(self, core: Core, relations: tuple[Relation, ...]) -> bool:
+        """ "the bottom half": a part of the picture, no thing in it"""
+        owned = any(relation.kind is RelationKind.OF for relation in relations)
+        return core.noun in v.SIDE_WORDS and bool(core.relations) and not owned
 
     def _thing(self, i: int, determiner: str, core: Core, after: tuple[Relation, ...], said: _Said) -> Thing:
         relations = in_order(core.relations + after)
@@ -252,6 +273,8 @@ class Things:
         for anchor in self.at(i, depth + 1, modified=kind is not RelationKind.WITH):
             if self._is_pointer(anchor):
                 continue
+            if said_with == "in" and anchor.target.text.lower() in v.COLOURS:
+                continue  # "the dog in orange" is no dog in a fruit
             worn = said_with == "in" and _is_person(core.noun) and _head(anchor.target.noun) in v.WORN
             this = RelationKind.WITH if worn else kind
             said = _Said(relations=(Relation(this, anchor.target),), end=anchor.end, kind=this)
@@ -263,9 +286,9 @@ class Things:
         if '"' in anchor.target.text:
             return False
         head = _head(anchor.target.noun)
-        if head in v.SIDE_WORDS and (
-            head in v.DEPTH_PLACES or any(r.anchor is None for r in anchor.target.relations)
-        ):
+        if head in v.DEPTH_PLACES and not anchor.after:
+            return True
+        if head in v.SIDE_WORDS and any(r.anchor is None for r in anchor.target.relations):
             return True
         this = anchor.target.text.lower().startswith(("this ", "that ", "these ", "those "))
         meant = {head, anchor.target.noun} & (v.IMAGE_WORDS | v.POINTERS | lexicon.ANSWERS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from visionrouter.instruction.sentences import EXAMPLES
@@ -60,6 +60,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_ARTICLE = re.compile(r"""["'](the|an?|all|every|each|any|some|my)\s""")  # in quotes, but no name
 _IS = frozenset(["what", "where", "who", "which", "that", "there", "here", "it", "how", "everything"])
 _CONTRACTIONS = {
     "whats": ("what", "is"),
@@ -124,6 +125,10 @@ def _tokens(plain: str) -> Iterator[Token]:
             yield Token(text, "word", start, end)
         elif kind == "word":
             yield from _words(text, start)
+        elif kind == "quoted" and _ARTICLE.match(text):
+            yield from (
+                replace(t, start=t.start + start + 1, end=t.end + start + 1) for t in _tokens(text[1:-1])
+            )
         elif kind == "quoted":
             yield Token(text[1:-1].strip(), "quoted", start, end)
         elif kind is not None and not (text in "-_" and _joins(plain, start)):

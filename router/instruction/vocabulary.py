@@ -144,7 +144,7 @@ EDGES: Phrases[Kinds] = Phrases(
 SIDE_WORDS = words(
     "side edge corner half part end third quarter border section foreground background distance"
 )
-DEPTH_PLACES = words("foreground background distance")
+DEPTH_PLACES = words("foreground background distance front back rear top bottom middle center centre")
 SIDES = Phrases([(None, "[hand] (side|edge|corner|half|part|end|third|quarter|border|section)")])
 
 # Before the noun: "the leftmost car", "the second largest dog", "the top left window".
@@ -244,6 +244,7 @@ STUFF = words(
     soil sunlight fog smoke vegetation terrain background foreground cloud mountain forest field lawn asphalt gravel
     beach land foliage rain ice fire"""
 )
+QUESTIONED = words("number amount kind type sort species breed variety")
 GENERIC = words("object thing item stuff entity element")
 POINTERS = {"bounding box"} | words(
     """point click cursor dot location position spot pixel marker coordinate pointer rectangle region area selection
