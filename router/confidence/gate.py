@@ -20,9 +20,14 @@ _NAMED = {
     "score": Reason.CONFIDENCE_LOW,
 }
 
+_UNRESOLVED = {
+    "unresolved": "{!r} could not be told",
+    "specificity_lost": "{!r} was answered by something broader",
+}
+
 
 def judge(prediction: Prediction, limits: Limits | None) -> Verdict:
-    """Accept when something was found and every limit holds.
+    """Accept when something was found, it is what the words single out, and every limit holds.
 
     A signal that a limit names and the evidence lacks, and a prediction nobody measured limits for (None), are reasons
     to fall back: what cannot be checked is not vouched for.
@@ -32,6 +37,10 @@ def judge(prediction: Prediction, limits: Limits | None) -> Verdict:
     if limits is None:
         detail = "no limits are known for this backend and task; give some, or route with accept: always"
         return Verdict(VerdictKind.FALL_BACK, Reason.NO_LIMITS, detail, UNCALIBRATED)
+    for note in prediction.notes:
+        kind, _, words = note.partition(":")
+        if kind in _UNRESOLVED:
+            return Verdict(VerdictKind.FALL_BACK, Reason.UNRESOLVED, _UNRESOLVED[kind].format(words), UNCALIBRATED)
     signals = prediction.evidence.signals
     for name, limit in limits.items():
         value = signals.get(name)

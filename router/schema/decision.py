@@ -38,6 +38,7 @@ class Reason(StrEnum):
     NO_LIMITS = "no_limits"
     EVIDENCE_MISSING = "evidence_missing"
     NOTHING_FOUND = "nothing_found"
+    UNRESOLVED = "unresolved"
     OUT_OF_DOMAIN = "out_of_domain"
     WRONG_CODE = "wrong_code"
     UNCERTIFIED = "uncertified"

@@ -54,6 +54,13 @@ def test_nothing_found_is_never_accepted(payload):
         assert (verdict.accepted, verdict.reason) == (False, Reason.NOTHING_FOUND)
 
 
+@pytest.mark.parametrize("note", ["unresolved:nearest", "specificity_lost:puppy"])
+def test_words_that_were_not_resolved_are_not_vouched_for(note):
+    verdict = judge(Prediction(DEPTH, notes=("other", note)), {})
+    assert (verdict.accepted, verdict.reason) == (False, Reason.UNRESOLVED)
+    assert note.partition(":")[2] in verdict.detail
+
+
 def test_a_waived_gate_says_that_there_was_none():
     verdict = waive(Prediction(DEPTH))
     assert (verdict.accepted, verdict.reason, verdict.gate) == (True, Reason.NO_GATE, "none")
