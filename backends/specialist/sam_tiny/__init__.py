@@ -1,0 +1,1 @@
+"""A promptable segmenter of the proving ground: Segment Anything's architecture at a tiny size."""

@@ -1,0 +1,96 @@
+"""The detector of the proving ground as a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from visionrouter.backends.base import Backend, BackendSpec
+from visionrouter.backends.specialist.asked import narrow
+from visionrouter.backends.specialist.scene_yolo.network import MULTIPLE, build, pick
+from visionrouter.backends.specialist.tasks import check_task
+from visionrouter.backends.specialist.trained import Trained
+from visionrouter.backends.specialist.window import Window
+from visionrouter.schema.payload import Detections
+from visionrouter.schema.prediction import Evidence, Prediction
+from visionrouter.schema.request import Query
+from visionrouter.schema.task import Task
+
+
+class SceneYolo(Backend):
+    """Boxes of the proving ground's things. The code it runs on is AGPL-3.0: installed only by asking for its extra.
+
+    Signals: `score`, the least score given (absent where nothing is found), and `count`. Notes: see
+    `visionrouter.backends.specialist.asked`. Raises `UnsupportedTargetError` for words outside the classes.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: str | Path | None = None,
+        device: str = "cpu",
+        long_side: int = 320,
+        threshold: float = 0.35,
+        duplicate_iou: float = 0.7,
+    ) -> None:
+        """`folder` of weights and card (default: the package's); `long_side` of the canvas in pixels; least raw score.
+
+        `duplicate_iou`: overlap above which the worse of two boxes of different classes goes; 1 keeps all. Raises
+        `WeightsError` where there is no card.
+        """
+        self._trained = Trained.read("scene_yolo", folder)
+        self._device = device
+        self._long_side = long_side
+        self._threshold = threshold
+        self._duplicate_iou = duplicate_iou
+        self._network: Any = None
+        self.spec = BackendSpec(
+            name="scene_yolo",
+            kind="specialist",
+            tasks=frozenset({Task.DETECT}),
+            licence="AGPL-3.0",
+            labels=self._trained.classes,
+            weights_digest=self._trained.weights.digest,
+            weights_bytes=self._trained.weights.size,
+            cost=1.0,
+            memory_mb=120,
+            extra="ultralytics",
+            requires=("ultralytics", "safetensors"),
+        )
+
+    def load(self) -> None:
+        self._loaded()
+
+    def close(self) -> None:
+        self._network = None
+
+    def _loaded(self) -> Any:
+        if self._network is None:
+            classes = len(self._trained.classes)
+            self._network = self._trained.fill(lambda: build(classes, self.spec.name), self._device)
+        return self._network
+
+    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        return [self._answer(query) for query in queries]
+
+    def _answer(self, query: Query) -> Prediction:
+        import torch
+
+        check_task(self.spec, query)
+        window = Window.whole(query.image.size, self._long_side, MULTIPLE, centred=True)
+        canvas = torch.from_numpy(window.sample(query.image.pixels)).permute(2, 0, 1)[None]
+        with torch.inference_mode():
+            cells = self._loaded()(canvas.to(self._device).float() / 255)[0][0].float().cpu().numpy()
+        boxes, scores, classes = pick(cells, self._threshold, self._duplicate_iou)
+        corners = window.to_image(boxes.reshape(-1, 2, 2)).clip(0, query.image.size)
+        labels = tuple(self._trained.classes[c] for c in classes)
+        found = Detections(corners.reshape(-1, 4).astype(np.float32), scores, labels)
+        chosen, notes = narrow(found, query, self.spec)
+        kept = Detections(found.boxes[chosen], found.scores[chosen], tuple(labels[i] for i in chosen))
+        signals = {"count": float(len(kept))}
+        if len(kept):
+            signals["score"] = float(kept.scores.min())
+        return Prediction(kept, Evidence(signals), notes=notes)

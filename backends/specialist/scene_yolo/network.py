@@ -1,0 +1,52 @@
+"""The network: ultralytics' YOLO11-nano, built from its yaml and never from a pickled checkpoint."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from visionrouter.backends.specialist.boxes import suppress
+from visionrouter.backends.specialist.libraries import require
+from visionrouter.schema.arrays import F32
+
+ARCHITECTURE = "yolo11n.yaml"
+MULTIPLE = 32
+SAME_CLASS_IOU = 0.6
+CANDIDATES = 1000
+"""Best boxes of a picture that are compared with each other."""
+
+
+def build(classes: int, name: str = "scene_yolo") -> Any:
+    """The network with random weights; its head answers in xyxy. Raises `MissingExtraError` without its library.
+
+    Importing the library probes the network and stops OpenCV's threads; here it is kept offline and they are restored.
+    """
+    cv2 = require("cv2", name, "ultralytics")
+    threads = cv2.getNumThreads()
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    tasks = require("ultralytics.nn.tasks", name, "ultralytics")
+    cv2.setNumThreads(threads)
+    model = tasks.DetectionModel(ARCHITECTURE, ch=3, nc=classes, verbose=False)
+    model.args = require("ultralytics.cfg", name, "ultralytics").get_cfg()
+    model.model[-1].xyxy = True
+    return model
+
+
+def pick(
+    cells: F32, threshold: float, duplicate_iou: float
+) -> tuple[F32, F32, np.ndarray[Any, np.dtype[np.intp]]]:
+    """Boxes (N, 4) xyxy in canvas pixels, scores (N,) and classes (N,) of one picture, best first.
+
+    `cells` float32 (4 + classes, A) is the network's answer. Boxes of one class are suppressed above an overlap of
+    0.6, boxes of different classes above `duplicate_iou` (1 keeps all).
+    """
+    classes, places = np.nonzero(cells[4:] > threshold)
+    best = np.argsort(-cells[4:][classes, places], kind="stable")[:CANDIDATES]
+    classes, places = classes[best], places[best]
+    scores, boxes = cells[4:][classes, places], cells[:4, places].T
+    apart = classes[:, None].astype(np.float32) * (np.abs(boxes).max(initial=0) * 2 + 1)
+    kept = suppress(boxes + apart, scores, SAME_CLASS_IOU)
+    kept = kept[suppress(boxes[kept], scores[kept], duplicate_iou)]
+    return boxes[kept].astype(np.float32), scores[kept].clip(0, 1), classes[kept]
