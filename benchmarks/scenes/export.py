@@ -24,6 +24,7 @@ from visionrouter.benchmarks.scenes.vocabulary import (
     WORLDS,
 )
 from visionrouter.benchmarks.scenes.worlds import sample
+from visionrouter.schema.errors import RequestError
 
 DEPTH_CAP_M = 65.534
 """Depth PNGs hold millimetres as uint16: 65535 means the sky or anything at or beyond this cap. The exact
@@ -153,12 +154,12 @@ def render_to_folder(
     device: str = "cpu",
 ) -> Path:
     """Render scenes of seeds seed .. seed + n - 1 at size (height, width) into a folder, with a contact sheet
-    (contact_sheet.png); returns the path of annotations.json. Raises ValueError on an unknown world, damage,
+    (contact_sheet.png); returns the path of annotations.json. Raises RequestError on an unknown world, damage,
     severity, or a count or size that is not positive."""
     from PIL import Image
 
     if n < 1:
-        raise ValueError(f"{n} scenes cannot be rendered: ask for at least one")
+        raise RequestError(f"{n} scenes cannot be rendered: ask for at least one")
     views = render(sample(world, range(seed, seed + n), ood=ood).to(device), *size)
     if damage is not None:
         views = replace(views, rgb=apply_damage(views.rgb, views.depth_m, damage, severity, views.seed))

@@ -45,8 +45,8 @@ def hit_box(o: Vec, d: Vec, shape: Tensor) -> Tensor:
         (slack_z - oz, kz_d + dz), (slack_z + oz, kz_d - dz),
     )  # fmt: skip
     for gap, speed in planes:
-        t = gap / torch.where(speed.abs() < 1e-9, 1e-9, speed)
-        inwards = speed < 0
+        along = torch.where(speed.abs() < 1e-9, 1e-9, speed)
+        t, inwards = gap / along, along < 0
         enter = torch.maximum(enter, torch.where(inwards, t, -MISS))
         leave = torch.minimum(leave, torch.where(inwards, MISS, t))
     return torch.where((enter < leave) & (enter > NEAR), enter, MISS)

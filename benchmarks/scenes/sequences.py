@@ -13,6 +13,7 @@ from visionrouter.benchmarks.scenes.intersect import MISS
 from visionrouter.benchmarks.scenes.motion import camera_at, posed, take
 from visionrouter.benchmarks.scenes.render import look, render
 from visionrouter.benchmarks.scenes.scene import Scenes, Views
+from visionrouter.schema.errors import RequestError
 
 VISIBLE_SHARE = 0.02
 """A point counts as seen in the next frame if the depth found there differs by at most this share."""
@@ -34,9 +35,9 @@ class Clip:
 def render_clip(
     scenes: Scenes, times_s: Sequence[float], height: int = 256, width: int = 256, *, shadows: bool = True
 ) -> Clip:
-    """Render the scenes at each time, with flow between neighbours. Raises ValueError on no times."""
+    """Render the scenes at each time, with flow between neighbours. Raises RequestError on no times."""
     if not times_s:
-        raise ValueError("a clip needs at least one time")
+        raise RequestError("a clip needs at least one time")
     views = tuple(render(scenes, height, width, shadows=shadows, time_s=t) for t in times_s)
     flows, valids = [], []
     for now, then, seen in zip(times_s[:-1], times_s[1:], views[1:], strict=True):

@@ -36,9 +36,13 @@ def _finish(device: str) -> float:
     return time.perf_counter()
 
 
-def measure(world: str, size: int, device: str, seconds: float) -> Pace:
+def usual_batch(size: int, device: str) -> int:
+    """Scenes at a time: what fills a GPU, and little on the CPU, where batches gain nothing."""
+    return 16 if device == "cpu" else max(1, min(1024, 64 * 256 * 256 // (size * size)))
+
+
+def measure(world: str, size: int, device: str, seconds: float, batch: int) -> Pace:
     """Sample and render batches of one world until `seconds` have passed, after one warm-up batch."""
-    batch = max(1, min(1024, 64 * 256 * 256 // (size * size))) if device != "cpu" else 16
     render(sample(world, range(batch), device=device), size, size)
     sampled = rendered = 0.0
     done = 0
@@ -58,6 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seconds", type=float, default=20.0, help="for each device, shared by the worlds")
+    parser.add_argument("--batch", type=int, help="scenes at a time; by default what suits the device")
     options = parser.parse_args(arguments)
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     sys.stdout.write(
@@ -66,7 +71,8 @@ def main(arguments: list[str] | None = None) -> None:
     sys.stdout.write(f"{'device':8}{'world':12}{'batch':>7}{'sample':>10}{'render':>10}{'both':>10}\n")
     for device in devices:
         for world in WORLDS:
-            pace = measure(world, options.size, device, options.seconds / len(WORLDS))
+            batch = options.batch or usual_batch(options.size, device)
+            pace = measure(world, options.size, device, options.seconds / len(WORLDS), batch)
             sys.stdout.write(
                 f"{device:8}{world:12}{pace.batch:7d}{pace.sampling:10.1f}{pace.rendering:10.1f}{pace.both:10.1f}\n"
             )

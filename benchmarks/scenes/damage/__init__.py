@@ -9,6 +9,7 @@ from torch import Tensor
 
 from visionrouter.benchmarks.scenes.damage import lens, light, sensing, weather
 from visionrouter.benchmarks.scenes.damage.setting import SEVERITIES, Setting
+from visionrouter.schema.errors import RequestError
 
 Damage = Callable[[Tensor, Tensor, Setting], Tensor]
 
@@ -37,14 +38,14 @@ def damage(rgb: Tensor, depth_m: Tensor, kind: str, severity: int | Tensor, seed
 
     rgb: (B, 3, H, W) float in [0, 1]; depth_m: (B, H, W) true z-depth in metres, +inf at sky; kind: a key of
     DAMAGES; severity: 1 to 5, or (B,) int64; seed: a number (picture i then uses seed + i) or (B,) int64.
-    Returns (B, 3, H, W) in [0, 1] on the same device. Raises ValueError for an unknown kind or severity.
+    Returns (B, 3, H, W) in [0, 1] on the same device. Raises RequestError for an unknown kind or severity.
     """
     if kind not in DAMAGES:
-        raise ValueError(f"unknown damage {kind!r}: choose one of {', '.join(DAMAGES)}")
+        raise RequestError(f"unknown damage {kind!r}: choose one of {', '.join(DAMAGES)}")
     b, device = len(rgb), rgb.device
     level = torch.as_tensor(severity, dtype=torch.int64, device=device).expand(b)
     if bool(((level < 1) | (level > SEVERITIES)).any()):
-        raise ValueError(
+        raise RequestError(
             f"severity {severity!r} is out of range: damage comes in severities 1 to {SEVERITIES}"
         )
     if isinstance(seed, int):

@@ -246,7 +246,7 @@ def lamp(draw: Draw, main: Tensor) -> Assembly:
 
 
 def potted_plant(draw: Draw, main: Tensor) -> Assembly:
-    """Leaves in a pot; the main colour is the pot's."""
+    """Leaves in a pot."""
     n = len(draw)
     a = Assembly(n)
     size = draw.log_uniform(0.12, 0.55, 1)[:, 0]

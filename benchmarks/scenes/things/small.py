@@ -105,11 +105,11 @@ def bowl(draw: Draw, main: Tensor) -> Assembly:
         bump=0.5,
     )
     a.ball(
-        (0, h * 0.75, 0),
-        (r * 0.88, h * 0.4, r * 0.88),
+        (0, h * 0.6, 0),
+        (r * 0.74, h * 0.4, r * 0.74),
         food,
         cut=(-0.1, 1.0),
-        where=draw.chance(0.5, 1)[:, 0],
+        where=draw.chance(0.35, 1)[:, 0],
     )
     return a
 
@@ -208,7 +208,7 @@ def book(draw: Draw, main: Tensor) -> Assembly:
     )
     second = draw.chance(0.3, 1)[:, 0] & ~standing
     spin = rotation_y(scalar(draw, -0.5, 0.5))
-    a.box((0, t * 3, 0), (w * 0.9, t * 0.9, d * 0.9), mat.cloth(draw), turn=spin, where=second)
+    a.box((0, t * 3, 0), (w * 0.9, t * 0.9, d * 0.9), main, turn=spin, where=second)
     return a
 
 
@@ -251,13 +251,8 @@ def keyboard(draw: Draw, main: Tensor) -> Assembly:
     a = Assembly(n)
     w, d = scalar(draw, 0.14, 0.22), scalar(draw, 0.055, 0.075)
     a.box((0, 0.01, 0), (w, 0.01, d), main, taper=(0.02, 0.05), shear=-0.05)
-    keys = mat.material(
-        draw.uniform(0.05, 0.9, 1).expand(-1, 3),
-        n,
-        second=(0.02, 0.02, 0.02),
-        pattern=Pattern.TILES,
-        frequency=52.0,
-    )
+    cap = main[:, :3] * draw.uniform(0.85, 1.0, 1)
+    keys = mat.material(cap, n, second=cap * 0.35, pattern=Pattern.TILES, frequency=52.0)
     a.box((0, 0.02, 0), (w * 0.95, 0.004, d * 0.85), keys)
     return a
 

@@ -17,6 +17,7 @@ from visionrouter.benchmarks.scenes.worlds.plan import Plan
 from visionrouter.benchmarks.scenes.worlds.room import room
 from visionrouter.benchmarks.scenes.worlds.street import street
 from visionrouter.benchmarks.scenes.worlds.table import table
+from visionrouter.schema.errors import RequestError
 
 World = Callable[[Draw, bool], tuple[Plan, Environment, Camera, Parts | None]]
 BUILDERS: dict[str, World] = {"street": street, "room": room, "table": table, "landscape": landscape}
@@ -30,7 +31,7 @@ def sample(
 
     world: one of WORLDS, or "mixed" to let each seed choose. ood: with classes, textures and scales that the
     ordinary worlds never show. A scene depends on (world, seed, ood) alone, not on its batch; devices differ
-    by rounding. Drawing on a GPU pays from some hundred scenes on. Raises ValueError on an unknown world.
+    by rounding. Drawing on a GPU pays from some hundred scenes on. Raises RequestError on an unknown world.
     """
     with torch.device(device), torch.no_grad():
         return _sample(world, torch.as_tensor(seeds, dtype=torch.int64, device=device).flatten(), ood)
@@ -40,7 +41,7 @@ def _sample(world: str, seed: Tensor, ood: bool) -> Scenes:
     if world == "mixed":
         return _mixed(seed, ood)
     if world not in BUILDERS:
-        raise ValueError(f"unknown world {world!r}: choose one of {', '.join(WORLDS)} or mixed")
+        raise RequestError(f"unknown world {world!r}: choose one of {', '.join(WORLDS)} or mixed")
     number = WORLDS.index(world)
     draw = Draw(seed).fork(1000 * number + (500 if ood else 0))
     plan, environment, camera, extra = BUILDERS[world](draw.fork(1), ood)
