@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from visionrouter.benchmarks.scenes import WORLDS, Scenes, Views, digest, render, sample
+from visionrouter.schema.errors import RequestError
 
 SCRIPT = """
 from visionrouter.benchmarks.scenes import digest, render, sample
-from visionrouter.schema.errors import RequestError
 print("\\n".join(digest(render(sample("mixed", [11, 12]), 48, 64))))
 """
 
