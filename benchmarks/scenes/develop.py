@@ -15,16 +15,15 @@ def pixel_noise(seed: Tensor, height: int, width: int, channels: int) -> Tensor:
     """(B, channels, height, width) about standard normal, from a hash of seed and pixel."""
     index = torch.arange(channels * height * width, dtype=torch.int64, device=seed.device)
     bits = mix(mix(seed)[:, None] ^ (index + (1 << 40)))
-    total = sum(((bits >> shift) & 0xFFFF).to(torch.float32) for shift in (0, 16, 32, 47))
-    assert isinstance(total, Tensor)
+    total = torch.stack([((bits >> shift) & 0xFFFF).to(torch.float32) for shift in (0, 16, 32, 47)]).sum(0)
     return ((total * (1 / 65536) - 2.0) * 1.732).view(-1, channels, height, width)
 
 
 def develop(light: Tensor, sensor: Sensor, seed: Tensor) -> Tensor:
     """(B, 3, H, W) linear light to sRGB in [0, 1]."""
     h, w = light.shape[2:]
-    luma = sum(c * weight for c, weight in zip(light.unbind(1), LUMA, strict=True))
-    assert isinstance(luma, Tensor)
+    red, green, blue = light.unbind(1)
+    luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
     level = torch.exp(torch.log(luma.clamp(1e-3, 4.0)).flatten(1).mean(-1))
     stops = torch.log2(sensor.exposure / level)
     gain = torch.exp2((stops * 16).round() / 16)  # in sixteenths of a stop, so that rounding cannot show

@@ -7,7 +7,7 @@ Pixels are continuous with the origin at the top-left corner of the top-left pix
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Self, TypeVar
 
@@ -18,8 +18,7 @@ from torch import Tensor
 class TensorGroup:
     """Base of the dataclasses below: every tensor field has the scene index as its first axis."""
 
-    def _map(self, f: object) -> Self:
-        assert callable(f)
+    def _map(self, f: Callable[[Tensor], Tensor]) -> Self:
         out = {}
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
