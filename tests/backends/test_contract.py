@@ -5,6 +5,7 @@ import os
 import random
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -26,10 +27,10 @@ from visionrouter.schema.payload import (
 )
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import NO_PROMPTS, Prompts, Query
-from visionrouter.schema.task import PaletteEntry, Task
+from visionrouter.schema.task import PaletteEntry, Target, Task
 
 PARTS = {"cutout": {"detector": "nanodet", "segmenter": "grabcut", "pose": "movenet"}}
-NAMES = ("cutout", "fake", "grabcut", "movenet", "nanodet", "timm")
+NAMES = ("cutout", "fake", "grabcut", "movenet", "nano", "nanodet", "timm")
 KINDS = {
     Task.DETECT: Detections,
     Task.SEMANTIC: Segmentation,
@@ -41,7 +42,8 @@ KINDS = {
     Task.POSE: Poses,
     Task.CLASSIFY: Classification,
 }
-SIZES = {"pixel": (1, 1), "thread": (1, 300), "ribbon": (300, 1), "noise": (64, 48)}
+SIZES = {"pixel": (1, 1), "thread": (1, 300), "noise": (64, 48)}
+PERSON = Target("person", "the person", number="one")
 PALETTE = (PaletteEntry("sky", (0, 0, 255)), PaletteEntry("person", (255, 0, 0)))
 
 
@@ -68,11 +70,17 @@ def ask(backend: Backend, task: Task, image: Image, seed: int = 0) -> Query:
     box = np.float32([[0.2 * width, 0.1 * height, 0.7 * width, 0.9 * height]])
     prompts = Prompts(boxes=box) if task is Task.PROMPTABLE or backend.spec.needs_prompts else NO_PROMPTS
     palette = PALETTE if task is Task.SEMANTIC else ()
-    return Query(task, image, palette=palette, prompts=prompts, seed=seed, text=f"{task} of everything")
+    targets = (PERSON,) if task is Task.REFERRING else ()
+    return Query(task, image, targets, palette, prompts, seed)
 
 
 def declared(backend: Backend) -> list[Task]:
     return sorted(backend.spec.tasks)
+
+
+def sample(backend: Backend) -> list[Task]:
+    """Every third task: the first of a specialist's, two or three of a generalist's, which takes one path for all."""
+    return declared(backend)[::3]
 
 
 def test_the_spec_is_complete(backend: Backend) -> None:
@@ -93,7 +101,8 @@ def test_the_spec_is_complete(backend: Backend) -> None:
 def test_every_declared_task_is_answered(backend: Backend, images: dict[str, Image], size: str) -> None:
     image = images[size]
     for task in declared(backend):
-        (prediction,) = backend.predict([ask(backend, task, image)])
+        with nothing_changed(image):
+            (prediction,) = backend.predict([ask(backend, task, image)])
         payload = prediction.payload
         assert isinstance(payload, KINDS[task])
         if isinstance(payload, Segmentation):
@@ -104,10 +113,33 @@ def test_every_declared_task_is_answered(backend: Backend, images: dict[str, Ima
         if isinstance(payload, Detections | Poses):
             assert (payload.boxes >= 0).all()
             assert (payload.boxes <= [*image.size, *image.size]).all()
-        if backend.spec.labels is not None and not isinstance(payload, Poses):
-            assert set(payload.labels) <= set(backend.spec.labels)  # type: ignore[union-attr]
+        if backend.spec.labels is not None and isinstance(payload, Detections | Segmentation):
+            assert set(payload.labels) <= set(backend.spec.labels)
         _check_evidence(prediction, image)
         _check_wire(prediction)
+
+
+@contextmanager
+def nothing_changed(image: Image) -> Iterator[None]:
+    """Neither the image nor the state that a process has only once."""
+    before = image.digest(), _process_state()
+    yield
+    assert (image.digest(), _process_state()) == before
+
+
+def _process_state() -> tuple[object, ...]:
+    import cv2
+    import torch
+
+    return (
+        random.getstate(),
+        np.random.get_state()[1].tolist(),  # type: ignore[index, union-attr]  # noqa: NPY002
+        torch.get_rng_state().tolist(),
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+        cv2.getNumThreads(),
+        dict(os.environ),
+    )
 
 
 def _check_evidence(prediction: Prediction, image: Image) -> None:
@@ -126,11 +158,10 @@ def _check_wire(prediction: Prediction) -> None:
 
 
 def test_a_batch_equals_its_singles(backend: Backend, images: dict[str, Image]) -> None:
-    for task in declared(backend):
-        queries = [
-            ask(backend, task, image) for image in (images["portrait"], images["noise"], images["portrait"])
+    for task in sample(backend):
+        queries = [ask(backend, task, images[name]) for name in ("portrait", "noise")][
+            : backend.spec.batch_limit
         ]
-        queries = queries[: backend.spec.batch_limit]
         together = backend.predict(queries)
         assert len(together) == len(queries)
         for query, prediction in zip(queries, together, strict=True):
@@ -139,16 +170,20 @@ def test_a_batch_equals_its_singles(backend: Backend, images: dict[str, Image]) 
 
 
 def _close(a: Prediction, b: Prediction) -> bool:
-    """Equal but for the last bits of a float, which the order of sums in a batch may turn."""
-    if a == b:
-        return True
+    """Equal but for the last bits of a float, which the order of sums in a batch may turn.
+
+    They can turn an 8-bit level of a drawing, so one pixel in a hundred may decode otherwise.
+    """
     left, right = a.payload, b.payload
     if type(left) is not type(right):
         return False
     for name in left.__dataclass_fields__:
         x, y = getattr(left, name), getattr(right, name)
         if isinstance(x, np.ndarray):
-            if x.shape != y.shape or not np.allclose(x, y, rtol=1e-4, atol=1e-3, equal_nan=True):
+            if (
+                x.shape != y.shape
+                or not np.isclose(x, y, rtol=1e-4, atol=1e-3, equal_nan=True).sum() >= 0.99 * x.size
+            ):
                 return False
         elif x != y:
             return False
@@ -156,8 +191,8 @@ def _close(a: Prediction, b: Prediction) -> bool:
 
 
 def test_the_same_seed_gives_the_same_answer(backend: Backend, images: dict[str, Image]) -> None:
-    for task in declared(backend):
-        query = ask(backend, task, images["portrait"], seed=11)
+    for task in sample(backend):
+        query = ask(backend, task, images["noise"], seed=11)
         assert backend.predict([query]) == backend.predict([query])
 
 
@@ -165,35 +200,6 @@ def test_an_undeclared_task_is_refused(backend: Backend, images: dict[str, Image
     for task in set(KINDS) - backend.spec.tasks:
         with pytest.raises(VisionRouterError, match=str(task)):
             backend.predict([ask(backend, task, images["noise"])])
-
-
-def test_global_state_is_left_alone(backend: Backend, images: dict[str, Image]) -> None:
-    def state() -> tuple[object, ...]:
-        import cv2
-        import torch
-
-        return (
-            random.getstate(),
-            np.random.get_state()[1].tolist(),  # type: ignore[index, union-attr]  # noqa: NPY002
-            torch.get_rng_state().tolist(),
-            torch.get_num_threads(),
-            torch.is_grad_enabled(),
-            cv2.getNumThreads(),
-            dict(os.environ),
-        )
-
-    before = state()
-    for task in declared(backend):
-        backend.predict([ask(backend, task, images["noise"])])
-    assert state() == before
-
-
-def test_an_image_is_not_written_to(backend: Backend, photo: Callable[[str], Image]) -> None:
-    image = photo("coffee")
-    digest = image.digest()
-    for task in declared(backend):
-        backend.predict([ask(backend, task, image)])
-    assert image.digest() == digest
 
 
 @pytest.mark.parametrize("name", NAMES)
