@@ -22,6 +22,9 @@ _BUILT_IN = {
     "movenet": "visionrouter.backends.specialist.movenet:MoveNet",
     "nano": "visionrouter.backends.generative.nano.backend:NanoBackend",
     "nanodet": "visionrouter.backends.specialist.nanodet:NanoDet",
+    "sam_tiny": "visionrouter.backends.specialist.sam_tiny.backend:SamTiny",
+    "scene_unet": "visionrouter.backends.specialist.unet.backend:SceneUNet",
+    "scene_yolo": "visionrouter.backends.specialist.scene_yolo.backend:SceneYolo",
     "timm": "visionrouter.backends.specialist.classifier:TimmClassifier",
 }
 
