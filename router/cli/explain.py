@@ -24,7 +24,13 @@ def as_text(explanation: Explanation) -> str:
         lines.append(f"{route.step}: rule {route.rule!r}")
         for step in route.steps:
             read = ", ".join(f"{path} = {value!r}" for path, value in step.values.items())
-            said = f"could not be told ({step.error})" if step.error else "matched" if step.matched else "no match"
+            said = (
+                f"could not be told ({step.error})"
+                if step.error
+                else "matched"
+                if step.matched
+                else "no match"
+            )
             lines.append(f"  {step.rule}: {said}: {step.when}" + (f"   [{read}]" if read else ""))
         lines.append(f"  tries     {' > '.join(route.backends) or 'nobody'}; otherwise {route.otherwise}")
         lines += [f"  left out  {name}: {reason.replace('_', ' ')}" for name, reason in route.skipped]

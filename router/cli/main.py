@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from visionrouter.cli.proving_ground import scenes, tune
 from visionrouter.schema.errors import VisionRouterError
 
 if TYPE_CHECKING:
@@ -178,6 +179,10 @@ def schema(what: str | None) -> None:
     }
     chosen = made[what]() if what else {name: make() for name, make in made.items()}
     click.echo(json.dumps(chosen, indent=2))
+
+
+cli.add_command(scenes)
+cli.add_command(tune)
 
 
 def main() -> None:

@@ -55,7 +55,9 @@ def test_an_answer(shell):
 
 
 def test_json_is_one_document_a_request_and_nothing_else(shell):
-    code, out, err = ask(shell, "photo.png", "text.jpg", "photo.png", "find the dog", "--json", "--tag", "camera=4")
+    code, out, err = ask(
+        shell, "photo.png", "text.jpg", "photo.png", "find the dog", "--json", "--tag", "camera=4"
+    )
     first, second, third = (json.loads(line) for line in out.splitlines())
     assert code == 2
     assert Result.from_json(json.dumps(first)).decision.tags == {"camera": "4"}
@@ -167,6 +169,23 @@ def test_schema_prints_both_schemas(shell):
     assert code == 0
     assert set(json.loads(out)) == {"result", "policy"}
     assert "properties" in json.loads(shell("schema", "result")[1])
+
+
+def test_scenes_render(shell, tmp_path):
+    code, out, _ = shell("scenes", "render", "--world", "table", "--n", "2", "--size", "48", "--out", "made")
+    assert code == 0
+    assert "contact_sheet.png" in out
+    assert json.loads((tmp_path / "made" / "annotations.json").read_text())["images"]
+    code, _, err = shell("scenes", "render", "--world", "moon", "--out", "made")
+    assert code == 2
+    assert "moon" in err
+
+
+def test_tune_names_what_is_wrong_with_its_config(shell, tmp_path):
+    (tmp_path / "run.yaml").write_text("tuning: {stepz: 3}")
+    code, _, err = shell("tune", "--config", "run.yaml", "--resume", "run")
+    assert code == 2
+    assert "stepz" in err
 
 
 def test_the_installed_command_runs():

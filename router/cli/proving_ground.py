@@ -1,0 +1,67 @@
+"""Commands of the proving ground: render scenes, and tune the embedded models on them or on one's own data."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import click
+
+from visionrouter.schema.errors import MissingExtraError
+
+
+@click.group()
+def scenes() -> None:
+    """Rendered scenes with exact ground truth."""
+
+
+@scenes.command()
+@click.option("--world", default="mixed", show_default=True, help="street, room, table, landscape or mixed.")
+@click.option(
+    "--n", "count", default=16, show_default=True, type=click.IntRange(1, 100_000), help="How many scenes."
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the first scene.")
+@click.option("--size", default=256, show_default=True, type=click.IntRange(8, 4096), help="Side in pixels.")
+@click.option("--damage", help="A weather or damage, for example fog.")
+@click.option("--severity", default=3, show_default=True, type=click.IntRange(1, 5), help="Of the damage.")
+@click.option("--ood", is_flag=True, help="Objects and textures that the embedded models never saw.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write to."
+)
+def render(
+    world: str, count: int, seed: int, size: int, damage: str | None, severity: int, ood: bool, out: Path
+) -> None:
+    """Write images, COCO-style ground truth, depth and a contact sheet."""
+    export = _import("visionrouter.benchmarks.scenes.export")
+    export.render_to_folder(world, count, seed, out, (size, size), damage=damage, severity=severity, ood=ood)
+    click.echo(f"wrote {count} scenes to {out}/; look at {out / 'contact_sheet.png'}")
+
+
+@click.command()
+@click.option(
+    "--config", required=True, type=click.Path(path_type=Path), help="The run: data, model, training (YAML)."
+)
+@click.option(
+    "--minutes", type=click.FloatRange(0, min_open=True), help="Length of the run, or of this sitting."
+)
+@click.option(
+    "--resume",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The run's folder: made if missing, gone on with if a checkpoint lies in it.",
+)
+@click.option("--device", help="cpu, cuda or mps; the GPU where there is one by default.")
+def tune(config: Path, minutes: float | None, resume: Path, device: str | None) -> None:
+    """Instruction-tune a generative model; killed at any moment, it goes on where it was."""
+    made = _import("visionrouter.benchmarks.tuning.tune").tune_file(
+        config, resume, minutes=minutes, device=device
+    )
+    click.echo(f"wrote {made}" if made else f"time is up; run the same command again to go on ({resume})")
+
+
+def _import(module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(f"{error.name} is not installed; pip install 'visionrouter[nano]'") from error
