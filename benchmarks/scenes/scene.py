@@ -19,7 +19,7 @@ class TensorGroup:
     """Base of the dataclasses below: every tensor field has the scene index as its first axis."""
 
     def _map(self, f: Callable[[Tensor], Tensor]) -> Self:
-        out = {}
+        out: dict[str, Tensor | TensorGroup] = {}
         for field in fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
             if isinstance(value, Tensor):
