@@ -13,11 +13,13 @@ import textwrap
 import time
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from visionrouter import Result, Router
 from visionrouter.describe import describe, route_line, why_not
-from visionrouter.render import contact_sheet, side_by_side
+from visionrouter.render import side_by_side
 
 PHOTOS = Path(__file__).parent / "photos"
 
@@ -57,11 +59,25 @@ def main() -> None:
             Image.fromarray(side_by_side(PHOTOS / name, result)).save(given.out / f"{stem}_side_by_side.png")
             overlays.append(overlay)
             titles.append(f"{words}: {result.outcome.replace('_', ' ')}")
-    Image.fromarray(contact_sheet(overlays, titles)).save(given.out / "contact_sheet.png")
+    _contact_sheet(overlays, titles).save(given.out / "contact_sheet.png")
     print(
         f"{len(REQUESTS)} requests in {time.perf_counter() - started_s:.1f} s; pictures are in {given.out}/"
     )
     print(f"start with {given.out / 'contact_sheet.png'}")
+
+
+def _contact_sheet(pictures: list[NDArray[np.uint8]], titles: list[str], columns: int = 4) -> Image.Image:
+    """The pictures in a grid of cells of one size, each above its title."""
+    width, height, line = 400, 300, 28
+    rows = -(-len(pictures) // columns)
+    sheet = Image.new("RGB", (columns * (width + 8) + 8, rows * (height + line + 8) + 8), "white")
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=16)
+    for i, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
+        x, y = 8 + i % columns * (width + 8), 8 + i // columns * (height + line + 8)
+        fitted = ImageOps.pad(Image.fromarray(picture), (width, height), color="#e8e8e8")
+        sheet.paste(fitted, (x, y))
+        draw.text((x, y + height + 4), textwrap.shorten(title, 50, placeholder="..."), "black", font)
+    return sheet
 
 
 def _print_row(number: int, name: str, words: str, result: Result) -> None:

@@ -10,6 +10,7 @@ from visionrouter.engine.breaker import Breaker
 from visionrouter.engine.contract import check_prediction
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.failures import HARMLESS, reason_of
+from visionrouter.engine.vocabulary import knows_any
 from visionrouter.engine.waiting import Waiter
 from visionrouter.engine.worker import Job, Worker
 from visionrouter.schema.decision import Attempt, Reason, Verdict, VerdictKind
@@ -46,6 +47,10 @@ async def attempt(
         return _record(
             lane, query, deadline, started_ms, _no(Reason.DEADLINE_EXCEEDED, "no time was left to try")
         ), None
+    if not knows_any(lane.backend.spec.labels, query.targets):
+        words = ", ".join(target.noun for target in query.targets)
+        verdict = _no(Reason.UNSUPPORTED_TARGET, f"its vocabulary has no word for {words}")
+        return _record(lane, query, deadline, started_ms, verdict), None
     if not lane.breaker.allow():
         return _record(
             lane, query, deadline, started_ms, _no(Reason.BREAKER_OPEN, "left alone after failures")

@@ -125,6 +125,15 @@ def test_a_denied_licence_is_left_out_and_named():
     assert result.sources == ("second",)
 
 
+def test_a_backend_without_the_words_is_not_troubled():
+    narrow = first(labels=("car", "bus"), load_error=WeightsError("never read"))
+    with router(narrow, second(labels=("dog",))) as made:
+        result = made.run(PHOTO, "find the puppy")
+    assert result.decision.attempts[0].verdict.reason is Reason.UNSUPPORTED_TARGET
+    assert result.sources == ("second",)
+    assert narrow.calls == []
+
+
 def test_unmeasured_backends_are_not_vouched_for():
     with router(first(), limits=False, policy="default") as made:
         result = made.run(PHOTO, "find the dog")

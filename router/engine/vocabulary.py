@@ -1,0 +1,16 @@
+"""Whether a backend with a closed vocabulary knows any of the things that were asked for, before it is troubled."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from visionrouter.instruction.grounding import ground
+from visionrouter.schema.task import Target
+
+
+@lru_cache(maxsize=4096)
+def knows_any(labels: tuple[str, ...] | None, targets: tuple[Target, ...]) -> bool:
+    """False only where `labels` is a closed vocabulary that none of `targets` can be mapped onto."""
+    if labels is None or not targets:
+        return True
+    return any(ground(target, labels).labels for target in targets)
