@@ -1,5 +1,6 @@
 """Scenes that several tests look at, rendered once."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,15 @@ from visionrouter.benchmarks.scenes.scene import Camera, Parts
 from visionrouter.benchmarks.scenes.textures import MATERIAL_SIZE
 
 HEIGHT, WIDTH = 72, 104
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Pictures this small gain nothing from threads, and other work on the machine would make them wait."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
