@@ -11,6 +11,9 @@ from typing import Any
 from visionrouter.backends.specialist.embedded import FOLDER, WeightFile, WeightSet
 from visionrouter.schema.errors import WeightsError
 
+USUAL_SIDE = 256
+"""Side in pixels of the pictures where a card does not say."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trained:
@@ -29,7 +32,9 @@ class Trained:
         try:
             card = json.loads(path.read_text())
             file = WeightFile(f"{name}.safetensors", card["sha256"], card["bytes"])
-            return cls(WeightSet((file,), place), card["side"], tuple(card.get("classes", ())))
+            return cls(
+                WeightSet((file,), place), card.get("side", USUAL_SIDE), tuple(card.get("classes", ()))
+            )
         except FileNotFoundError as error:
             raise WeightsError(
                 f"{path}: no such card; reinstall the package or give the right folder"

@@ -1,0 +1,1 @@
+"""A U-Net of the proving ground: depth, normals and semantic segmentation of rendered scenes."""

@@ -1,0 +1,201 @@
+"""The U-Net of the proving ground as a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from visionrouter.backends.base import Backend, BackendSpec
+from visionrouter.backends.generative.nano.framing import Frame
+from visionrouter.backends.generative.nano.prompts import BACKGROUND
+from visionrouter.backends.specialist.tasks import check_task
+from visionrouter.backends.specialist.trained import Trained
+from visionrouter.backends.specialist.unet.network import MULTIPLE, Heads, build, normalise, split
+from visionrouter.instruction.grounding import ground
+from visionrouter.instruction.inflection import singular
+from visionrouter.schema.arrays import F32, Bool
+from visionrouter.schema.errors import UnsupportedTargetError
+from visionrouter.schema.payload import DepthMap, NormalMap, Segmentation
+from visionrouter.schema.prediction import Evidence, Prediction
+from visionrouter.schema.request import Query
+from visionrouter.schema.task import Target, Task
+
+SKY = "sky"
+GOOD_RATIO = 1.25
+"""A depth within this factor of the truth counts as right, as in the benchmarks' delta 1."""
+
+
+class SceneUNet(Backend):
+    """Metric depth, normals and classes of the proving ground from one network.
+
+    The image is scaled to `long_side` with its aspect kept. Sky, where the classes say sky, is +inf in depth and NaN in
+    normals. Signals: `log_scale`, the mean logarithm of the Laplace scale of log depth (also what normals are judged
+    by); for classes `score`, the mean probability of the likeliest class, and `margin`, its mean lead over the second.
+    Confidence maps: the probability that depth is within a factor of 1.25; the probability of the class. Notes:
+    `specificity_lost:WORD` where a class is broader than the word, `unresolved:WORD` for colours and relations.
+    """
+
+    def __init__(
+        self, *, folder: str | Path | None = None, device: str = "cpu", long_side: int | None = None
+    ) -> None:
+        """`folder` of weights and card (default: the package's); `long_side` of the network's picture in pixels
+        (default: that of its training pictures). Raises `WeightsError` where there is no card."""
+        self._trained = Trained.read("unet", folder)
+        self._device = device
+        self._long_side = long_side or self._trained.side
+        self._network: Any = None
+        self.spec = BackendSpec(
+            name="scene_unet",
+            kind="specialist",
+            tasks=frozenset({Task.DEPTH, Task.NORMALS, Task.SEMANTIC}),
+            licence="Apache-2.0",
+            labels=self._trained.classes,
+            weights_digest=self._trained.weights.digest,
+            weights_bytes=self._trained.weights.size,
+            depth_unit="m",
+            cost=1.5,
+            memory_mb=150,
+            extra="unet",
+            requires=("segmentation_models_pytorch", "torch", "safetensors"),
+        )
+
+    def load(self) -> None:
+        self._loaded()
+
+    def close(self) -> None:
+        self._network = None
+
+    def _loaded(self) -> Any:
+        if self._network is None:
+            classes = len(self._trained.classes)
+            self._network = self._trained.fill(lambda: build(classes, self.spec.name), self._device)
+        return self._network
+
+    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        return [self._answer(query) for query in queries]
+
+    def _answer(self, query: Query) -> Prediction:
+        check_task(self.spec, query)
+        if query.task is Task.SEMANTIC:
+            owner, notes = _asked(query, self._trained.classes)
+        frame = Frame.around(*query.image.size, self._long_side, MULTIPLE)
+        heads = self._run(frame, query)
+        if query.task is Task.SEMANTIC:
+            return self._semantic(heads, frame, owner, notes)
+        log_scale = _inner(heads.log_scale, frame)
+        sky = self._sky(heads, frame)
+        trust = 1 - np.exp(-np.log(GOOD_RATIO) * np.exp(-log_scale))
+        ground_scale = log_scale if sky.all() else log_scale[~sky]
+        evidence = Evidence({"log_scale": float(ground_scale.mean())}, frame.enlarge(trust).clip(0, 1))
+        values = np.exp(_inner(heads.log_depth, frame))[..., None]
+        if query.task is Task.NORMALS:
+            values = _inner(heads.normals, frame).transpose(1, 2, 0)
+        large, known = _enlarge_known(values, ~sky, frame)
+        if query.task is Task.DEPTH:
+            depth_m: F32 = np.where(known, large[..., 0], np.inf).astype(np.float32)
+            return Prediction(DepthMap(depth_m, "m"), evidence)
+        length = np.linalg.norm(large, axis=-1, keepdims=True)
+        normals = np.full_like(large, np.nan)
+        np.divide(large, length, out=normals, where=known[..., None] & (length > 1e-6))
+        return Prediction(NormalMap(normals), evidence)
+
+    def _run(self, frame: Frame, query: Query) -> Heads:
+        import torch
+
+        network = self._loaded()
+        canvas = torch.from_numpy(frame.place(query.image.pixels)).permute(2, 0, 1)[None]
+        with torch.inference_mode():
+            return split(network(normalise(canvas.to(self._device).float() / 255)))
+
+    def _sky(self, heads: Heads, frame: Frame) -> Bool:
+        """bool (h, w): where the likeliest class is sky."""
+        logits = _inner(heads.logits, frame)
+        if SKY not in self._trained.classes:
+            return np.zeros(logits.shape[1:], np.bool_)
+        sky: Bool = logits.argmax(0) == self._trained.classes.index(SKY)
+        return sky
+
+    def _semantic(
+        self, heads: Heads, frame: Frame, owner: Mapping[str, str], notes: tuple[str, ...]
+    ) -> Prediction:
+        """Each pixel of its likeliest class, of which those in `owner` are shown by the names they were asked by."""
+        probability = _inner(heads.logits.softmax(1), frame)
+        second, first = (
+            np.sort(probability, axis=0)[-2:]
+            if len(probability) > 1
+            else (0 * probability[0], probability[0])
+        )
+        names = list(dict.fromkeys(owner.values()))
+        rest = names.index(BACKGROUND) if BACKGROUND in names else len(names)
+        shown = [names.index(owner[c]) if c in owner else rest for c in self._trained.classes]
+        value = frame.enlarge_labels(np.array(shown, np.int16)[probability.argmax(0)])
+        trust = frame.enlarge(first).clip(0, 1)
+        kept = [i for i in range(len(names)) if (value == i).any()]
+        masks = np.stack([value == i for i in kept]) if kept else np.zeros((0, *value.shape), np.bool_)
+        scores = np.array([trust[mask].mean() for mask in masks], np.float32)
+        payload = Segmentation(masks, scores, tuple(names[i] for i in kept), "semantic")
+        signals = {"score": float(first.mean()), "margin": float((first - second).mean())}
+        return Prediction(payload, Evidence(signals, trust), notes=notes)
+
+
+def _inner(values: Any, frame: Frame) -> F32:
+    """The image's part of a tensor (1, ..., H, W) as float32 (..., h, w)."""
+    array: F32 = values[0].float().cpu().numpy()
+    part: F32 = array[
+        ...,
+        frame.top : frame.top + frame.inner_height,
+        frame.left : frame.left + frame.inner_width,
+    ]
+    return part
+
+
+def _enlarge_known(values: F32, known: Bool, frame: Frame) -> tuple[F32, Bool]:
+    """Values (h, w, C) at the image's size, from known pixels alone, and where they are known."""
+    weight = frame.enlarge(known.astype(np.float32))
+    total = frame.enlarge(np.where(known[..., None], values, 0))
+    there = frame.enlarge_labels(known.astype(np.uint8)) == 1
+    mean: F32 = total / np.maximum(weight, np.float32(1e-6))[..., None]
+    return mean, there & (weight > 1e-3)
+
+
+def _asked(query: Query, classes: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The name to show for each class asked for, all classes where none are; and notes.
+
+    A palette's classes go by the palette's words, those of targets by their own names. Raises `UnsupportedTargetError`
+    for a word without a class, or two palette words for one class.
+    """
+    if not query.palette and not query.targets:
+        return {name: name for name in classes}, ()
+    owner: dict[str, str] = {}
+    notes: dict[str, None] = {}
+    for entry in query.palette:
+        if entry.label == BACKGROUND:
+            owner[BACKGROUND] = BACKGROUND
+            continue
+        for label in _known(Target(singular(entry.label), entry.label), classes, notes):
+            if owner.setdefault(label, entry.label) != entry.label:
+                raise UnsupportedTargetError(
+                    f"scene_unet sees {owner[label]!r} and {entry.label!r} both as {label!r}; ask for one of them"
+                )
+    for target in () if query.palette else query.targets:
+        owner |= {label: label for label in _known(target, classes, notes)}
+        words = (*target.attributes, *(relation.kind.value for relation in target.relations))
+        notes |= dict.fromkeys(f"unresolved:{word}" for word in words)
+    return owner, tuple(notes)
+
+
+def _known(target: Target, classes: Sequence[str], notes: dict[str, None]) -> tuple[str, ...]:
+    """The classes that a target means."""
+    grounding = ground(target, classes)
+    if not grounding.labels:
+        near = get_close_matches(target.noun, classes, 3, 0.5) or classes[:8]
+        raise UnsupportedTargetError(
+            f"scene_unet has no class for {target.noun!r} (nearest: {', '.join(near)}); ask for one of those"
+        )
+    if not grounding.exact:
+        notes[f"specificity_lost:{target.noun}"] = None
+    return grounding.labels

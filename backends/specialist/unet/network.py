@@ -1,0 +1,57 @@
+"""The network: one encoder and decoder, one head for all three tasks.
+
+Architecture: `segmentation_models_pytorch.Unet` on timm's EfficientNet-Lite0. Channels of the output, in order:
+logarithm of z-depth in metres, logarithm of its Laplace scale (Kendall and Gal 2017, arXiv 1703.04977, with a Laplace
+likelihood), three of the normal (+x right, +y up, +z to the viewer, not yet of unit length), then one logit a class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from visionrouter.backends.specialist.libraries import require
+
+if TYPE_CHECKING:
+    import torch
+
+ENCODER = "tu-tf_efficientnet_lite0"
+DECODER = (128, 64, 48, 32, 16)
+MULTIPLE = 32
+LOG_DEPTH = (-3.0, 7.0)
+"""Range of the logarithm of depth: 5 cm to 1.1 km."""
+LOG_SCALE = (-5.0, 2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The output by task. `log_depth` and `log_scale` (B, H, W); `normals` (B, 3, H, W) unit; `logits` (B, C, H, W)."""
+
+    log_depth: torch.Tensor
+    log_scale: torch.Tensor
+    normals: torch.Tensor
+    logits: torch.Tensor
+
+
+def build(classes: int, name: str = "unet") -> Any:
+    """The network with random weights. Raises `MissingExtraError` without its library."""
+    smp = require("segmentation_models_pytorch", name, "nano")
+    return smp.Unet(ENCODER, encoder_weights=None, decoder_channels=DECODER, classes=5 + classes)
+
+
+def normalise(rgb: torch.Tensor) -> torch.Tensor:
+    """sRGB in [0, 1] to what the encoder was trained on."""
+    return (rgb - 0.5) / 0.5
+
+
+def split(output: torch.Tensor) -> Heads:
+    """The network's output (B, 5 + C, H, W) by task."""
+    from torch.nn.functional import normalize
+
+    values = output.float()
+    return Heads(
+        log_depth=values[:, 0].clamp(*LOG_DEPTH),
+        log_scale=values[:, 1].clamp(*LOG_SCALE),
+        normals=normalize(values[:, 2:5], dim=1, eps=1e-4),
+        logits=values[:, 5:],
+    )
