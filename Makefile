@@ -4,7 +4,7 @@ PYTHON ?= python3
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check -q
 
-.PHONY: demo test lint bench readme clean install-nano install-test
+.PHONY: demo test lint bench pictures clean install-nano install-test
 
 demo: install-nano
 	$(PY) examples/demo.py --out demo_output
@@ -17,6 +17,11 @@ lint:
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy -p visionrouter
 	$(VENV)/bin/lint-imports
+
+# Draws the README's picture anew.
+pictures: demo
+	mkdir -p docs/pictures
+	cp demo_output/contact_sheet.png docs/pictures/demo.png
 
 bench: install-test
 	$(PY) -m visionrouter.benchmarks.overhead
