@@ -28,8 +28,8 @@ class Cut:
 
     `mask`: bool (rows, columns) of the window's image pixels. `trust`: float32, same shape, the probability of each
     pixel's side under the two colour models. `separation`: mean of `trust` over the canvas pixels in doubt.
-    `support`: mean of `trust` over the strokes, None where there were none. `contrast`: colour step across the outline over the mean step between neighbours, above 1 on real edges, 0 where
-    there is no outline.
+    `support`: mean of `trust` over the strokes, None where there were none. `contrast`: mean colour step across the
+    outline over the mean step between any neighbours, above 1 on real edges, 0 where there is no outline.
     """
 
     mask: Bool
@@ -42,7 +42,8 @@ class Cut:
 def cut(pixels: U8, window: Window, trimap: U8, iterations: int, seed: int) -> Cut | None:
     """Cut along `trimap`, uint8 (window.height, window.width) of OFF, ON, MAYBE_OFF, MAYBE_ON.
 
-    None where either side has too few pixels to learn its colours from, or the background is lost. Seeds OpenCV's generator of this thread.
+    None where either side has too few pixels to learn its colours from, or nothing is left of the background. `seed`
+    goes to OpenCV's random generator, which each thread has for itself.
     """
     import cv2
 

@@ -39,7 +39,8 @@ class Cutout(Backend):
     The parts are any backends that do `detect`, `segment.promptable` and `pose`; the detector answers for the words.
     The pose model is asked where people were found and the segmenter can use skeletons (`BodySegmenter`).
 
-    The parts belong to the cutout: it loads and closes them.
+    It loads and closes its parts. A part that also works on its own must stand being called from two threads, as the
+    embedded ones do; give the cutout its own instance of any other.
 
     Labels and scores are the detector's. Signals: the detector's, the segmenter's (its `score` as `mask_score`).
     Notes: the parts' own, and `nothing_found:NAME` for the part that came back empty.

@@ -89,7 +89,7 @@ class GrabCut(Backend):
             whole = box if body is None else body.widened(box)
             window = Window.around(whole, query.image.size, self._long_side, _MARGIN)
             trimap = _box_trimap(window, box)
-            others = [body for j, body in enumerate(known) if j != i and body is not None]
+            others = [other for j, other in enumerate(known) if j != i and other is not None]
             _draw_bodies(trimap, window, body, [*others, *bystanders])
             _draw_points(trimap, window, prompts, box)
             sketches.append((window, trimap))
@@ -141,7 +141,7 @@ class GrabCut(Backend):
 
 
 def _to_frame(box: F32, size: tuple[int, int]) -> F32:
-    """The box with its edges near the frame moved onto it: a strip left there would show the thing, not its background."""
+    """The box, its edges near the frame moved onto it: a strip left there shows the thing, not what lies around it."""
     limits = np.array([0, 0, *size], np.float32)
     near = np.abs(box - limits) <= _NEAR_FRAME * np.array([*size, *size], np.float32)
     moved: F32 = np.where(near, limits, box)

@@ -63,7 +63,7 @@ class MoveNet(Backend):
     def __init__(
         self, *, folder: str | Path | None = None, threads: int | None = None, threshold: float = 0.2
     ) -> None:
-        """`folder` of the weights (default: the package's), `threads` a run, `threshold` of MultiPose's person score."""
+        """`folder` of the weights (default: the package's), `threads` a run, least person score `threshold`."""
         self._weights = WeightSet(WEIGHTS, FOLDER if folder is None else Path(folder))
         self._threads = threads or default_threads()
         self._threshold = threshold

@@ -26,7 +26,7 @@ _TRUNK_LENGTHS = (
     (3.5, "nose", "left_ear"),
     (3.5, "nose", "right_ear"),
 )
-"""What a distance between two joints says of the trunk's length, roughly; the largest holds, for the rest are foreshortened."""
+"""Roughly what a distance between two joints says of the trunk's length; the largest is the least foreshortened."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from visionrouter.schema.arrays import F32, U8
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A rectangle `x1 y1 x2 y2` in image pixels, which may reach beyond the image, seen as `width` x `height` pixels."""
+    """A rectangle `x1 y1 x2 y2` in image pixels, also beyond the image, seen as `width` x `height` canvas pixels."""
 
     x1: float
     y1: float
@@ -46,7 +46,10 @@ class Window:
 
     @classmethod
     def square(cls, box: Iterable[float], side: int, margin: float) -> Self:
-        """The square of whole pixels around an xyxy `box`, wider by `margin` of its side all around, seen as `side` x `side` pixels."""
+        """The square of whole pixels around an xyxy `box`, wider by `margin` of its side all around.
+
+        Seen as `side` x `side` pixels.
+        """
         x1, y1, x2, y2 = (float(v) for v in box)
         wide = max(x2 - x1, y2 - y1) * (1 + 2 * margin)
         left, top, edge = round((x1 + x2 - wide) / 2), round((y1 + y2 - wide) / 2), max(1, round(wide))

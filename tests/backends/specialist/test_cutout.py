@@ -1,6 +1,7 @@
 """The chain of detector, segmenter and pose model, with the real parts and with scripted ones."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -155,6 +156,19 @@ def test_what_a_part_lacks_the_whole_lacks() -> None:
     finder.spec = replace(finder.spec, requires=("no_such_module",), extra="nano")
     assert "no_such_module not installed" in str(Cutout(finder, GrabCut()).unavailable())
     assert Cutout(NanoDet(), GrabCut()).unavailable() is None
+
+
+def test_the_embedded_parts_may_work_elsewhere_too(photo: Callable[[str], Image]) -> None:
+    detect, cut = Query(Task.DETECT, photo("coffee")), Query(Task.INSTANCE, photo("coffee"))
+    nanodet = NanoDet()
+    cutout = Cutout(nanodet, GrabCut(), MoveNet())
+    alone = nanodet.predict([detect]), cutout.predict([cut])
+    nanodet.close()
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(3):
+            both = pool.submit(nanodet.predict, [detect]), pool.submit(cutout.predict, [cut])
+            assert tuple(answer.result() for answer in both) == alone
+            cutout.close()
 
 
 def test_parts_are_loaded_and_closed() -> None:
