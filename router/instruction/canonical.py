@@ -11,7 +11,15 @@ from visionrouter.instruction.inflection import plural
 from visionrouter.instruction.nouns import Nouns, ordinal
 from visionrouter.instruction.reader import Reader
 from visionrouter.instruction.tokens import tokenize
-from visionrouter.schema.task import Instruction, Operation, PaletteEntry, RelationKind, Target, Task
+from visionrouter.schema.task import (
+    Instruction,
+    Operation,
+    PaletteEntry,
+    Relation,
+    RelationKind,
+    Target,
+    Task,
+)
 
 _EDGES = {
     RelationKind.LEFTMOST: ("on the left", "from the left"),
@@ -20,6 +28,10 @@ _EDGES = {
     RelationKind.BOTTOMMOST: ("at the bottom", "from the bottom"),
     RelationKind.MIDDLE: ("in the middle", "from the middle"),
 }
+# As anchors these words mean a prompt, a place or a unit, unless they are quoted.
+_NO_ANCHORS = (
+    v.POINTERS | v.FRAMES | v.UNIT_WORDS | v.SIDE_WORDS | v.DEPTH_PLACES | lexicon.ANSWERS | {"bar", "camera"}
+)
 _REDACT = {"blur": "blur", "pixelate": "pixelate", "black": "black out", None: "redact"}
 
 
@@ -100,7 +112,10 @@ def _joined(things: list[str], plain: bool) -> str:
 
 def _entry(entry: PaletteEntry) -> str:
     colour = entry.colour or "#{:02x}{:02x}{:02x}".format(*entry.rgb)
-    return f"{_bare(Target(entry.label, entry.label))} {colour}"
+    coloured = entry.label in v.NOUN_TOO or entry.label.startswith(
+        ("left ", "right ")
+    )  # "orange lime" would be a lime
+    return f'"{entry.label}" {colour}' if coloured else f"{_name((), entry.label, many=False)} {colour}"
 
 
 def thing(target: Target, anchor: bool = False) -> str:
@@ -149,15 +164,22 @@ def _relations(target: Target) -> list[str]:
         if relation.anchor is None:
             continue
         words += ["and"] if words else []
-        words += [relation.kind.replace("_", " "), _anchor(relation.anchor)]
+        worn = (
+            relation.kind is RelationKind.IN and relation.anchor.noun in v.WORN
+        )  # "in a hat" means wearing it
+        words += ["inside" if worn else relation.kind.replace("_", " "), _anchor(relation)]
     return words
 
 
-def _anchor(anchor: Target) -> str:
+def _anchor(relation: Relation) -> str:
     """ "the bench that is behind the tree": "that is" keeps the relation with the anchor."""
+    anchor = relation.anchor
+    assert anchor is not None
     placed = tuple(relation for relation in anchor.relations if relation.anchor is None)
     nested = _relations(replace(anchor, relations=tuple(r for r in anchor.relations if r.anchor)))
     words = thing(replace(anchor, relations=placed), anchor=True)
+    if relation.kind is RelationKind.OF and anchor.number == "all" and not words.startswith("all "):
+        words = f"all {words}"  # "boxes of lids" would be boxes full of them
     return " ".join([words, "that is", *nested]) if nested else words
 
 
@@ -167,14 +189,9 @@ def _name(attributes: tuple[str, ...], noun: str, many: bool, anchor: bool = Fal
     written = plural(noun) if many else noun
     words = " ".join([*attributes, written])
     core = Nouns(Reader(words, tokenize(words))).core(0)
-    misleading = (
-        noun in lexicon.TASK_NOUNS or noun in v.IMAGE_WORDS or (anchor and noun in v.POINTERS | v.FRAMES)
-    )
-    read_back = core is not None and core.end == len(tokenize(words)) and not misleading
-    if (
-        read_back
-        and core is not None
-        and (core.noun, core.attributes, core.plural) == (noun, attributes, many and written != noun)
-    ):
-        return words
+    misleading = noun in lexicon.TASK_NOUNS or noun in v.IMAGE_WORDS or (anchor and noun in _NO_ANCHORS)
+    if core is not None and core.end == len(tokenize(words)) and not misleading:
+        read_back = (core.noun, core.attributes, core.plural, core.relations, core.number, core.rank)
+        if read_back == (noun, attributes, many and written != noun, (), None, None):
+            return words
     return " ".join([*attributes, f'"{noun}"'])

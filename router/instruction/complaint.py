@@ -117,7 +117,10 @@ def _where(reader: Reader) -> Note:
     i = reader.furthest
     if i >= len(reader):
         return Note(i, f'"{clip(reader.plain)}" is not a whole request: it names no task, or breaks off')
-    if i == 0:
+    first = reader.tokens[0]
+    if i == 0 or (
+        first.kind == "word" and first.text not in lexicon.RESERVED and first.text not in nearest.known()
+    ):
         return Note(0, f"{_quote(reader, 0)} does not begin like anything understood")
     if reader.tokens[i].text.endswith(("er", "est")) and reader.tokens[i].text in v.UNSUPPORTED_DEGREES:
         known = "largest, smallest, nearest, farthest, leftmost, rightmost, highest, lowest and middle"

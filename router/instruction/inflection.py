@@ -10,7 +10,7 @@ from collections.abc import Callable
 from visionrouter.instruction.wordlist import words
 
 _IRREGULAR = {  # plural: singular
-    "people": "person", "persons": "person", "children": "child", "feet": "foot", "geese": "goose",
+    "people": "person", "passers-by": "passer-by", "persons": "person", "children": "child", "feet": "foot", "geese": "goose",
     "teeth": "tooth", "mice": "mouse", "lice": "louse", "oxen": "ox", "dice": "die", "cacti": "cactus",
     "fungi": "fungus", "octopi": "octopus", "hippopotami": "hippopotamus", "loaves": "loaf", "knives": "knife",
     "wives": "wife", "lives": "life", "leaves": "leaf", "thieves": "thief", "halves": "half", "calves": "calf",
@@ -43,7 +43,7 @@ _SINGULAR_S = words(
 )
 _PLURAL_US = words("menus gnus emus gurus flus bijous thus caribous haikus tofus")
 _SINGULAR_IS = words(
-    """iris tennis ibis mantis malinois pelvis penis trellis cannabis clematis metropolis chassis debris paris this
+    """iris axis tennis ibis mantis malinois pelvis penis trellis cannabis clematis metropolis chassis debris paris this
     brewis marquis haggis"""
 )
 _KEEP_IE = words(
@@ -73,7 +73,7 @@ def _singular_word(word: str) -> str:
     if word.endswith("us"):
         return stem if word in _PLURAL_US else word
     if word.endswith("is"):
-        return word if word in _SINGULAR_IS or word.endswith(("sis", "xis")) else stem
+        return word if word in _SINGULAR_IS or word.endswith("sis") else stem
     if word.endswith("ies"):
         return stem if stem in _KEEP_IE or len(word) <= 4 else word[:-3] + "y"
     if word.endswith(("oes", "ches", "xes")):

@@ -22,7 +22,7 @@ EVERYTHING = _phrases(
     (every|each) (thing|object|pixel|item)|all (of the|the) (objects|things|pixels|items)|every single (object|thing|pixel)"""
 )
 SCENE = _phrases(
-    "everything [visible|there]|all of it|(every|each) pixel|(all|all the) pixels|things|each point|every point"
+    "everything [visible|there]|all of it|(every|each) pixel|(all|all the) pixels|(each|every) point|the (room|street|landscape|space|surroundings)"
 )
 THIS = _phrases(
     "this|that|it|this one|this here|(this|that) (object|thing|item)|[in|on] (this|the) (image|picture|photo)"
@@ -44,7 +44,7 @@ TELL = _phrases(
 
 FIND = _phrases(
     """(detect|find|locate|spot|box|see|list|localise|localize|pinpoint|point out) [me|us|out]|find and (box|locate|detect)|
-    detect and (box|locate|localise|localize|find)|locate and box|box in|(look|search) for|point (to|at)|
+    detect and (box|locate|localise|localize|find)|locate and box|box in|[i am|we are] (look|looking|search|searching) for|point (to|at)|
     (show|tell|give) [me] the (location|locations|position|positions|coordinates) of|(tell|show) me where to find"""
 )
 BOXES = _phrases(
@@ -133,9 +133,7 @@ KIND = _phrases(
 )
 
 HOW_MANY = _phrases("how many [of]")
-COUNT = _phrases(
-    "count [up]|tally|enumerate|count [up] how many|count [up] (the|all|all the) [different] [number of]|count the (number|amount) of"
-)
+COUNT = _phrases("count [up] [how many]|tally|enumerate|count [up] [the] (number|amount) of")
 NUMBER_OF = _phrases(
     "[the] [total|exact] (number|count|amount|total|total number) of|count of|number of|how many"
 )
@@ -198,7 +196,7 @@ POLITE_START = _phrases(
     (can|could|would|will|may|might) (you|we|i) [perhaps|maybe|possibly|just|also|now|quickly|kindly|then]|would you mind|
     would you be able to|(are|were) you able to|is it possible to|do you think you could|might you|
     i [would|want|need|just|really|only] [really|just] (want|need|like|love|wish|have) [you|it] to|i (would|want|need) you to|i would like to [see|know|get|have]|
-    i want to (see|know|get|have)|i would like|i would love|i am (looking|trying) to|i am looking for|we (want|need) to|we need you to|
+    i want to (see|know|get|have)|i would like|i would love|i am (looking|trying) to|(do you have|have you) any idea|any idea|do you know|i wonder|we (want|need) to|we need you to|
     your (task|job) is to|you (should|must|need to|have to)|let us|let me|help me [to]|go ahead and|go and|try to|
     just|then|first|first of all|in this (image|picture|photo|photograph|pic|scene|frame|shot|view|screenshot)|in the (image|picture|photo|photograph|
     pic|scene|frame|shot|view|screenshot)|(for|given|on|from) (this|the) (image|picture|photo|photograph|frame|scene)|for me|,|:|!|.|and|
@@ -273,7 +271,7 @@ FOREIGN = _FOREIGN
 # Words in -ly and -ing that are nouns all the same; others after a noun are adverbs and participles.
 LY_NOUNS = words(
     """fly butterfly dragonfly firefly lily jelly belly trolley family dolly teddy ally bully assembly july italy
-    doily holly anomaly monopoly supply gully lolly brolly potbelly wooly ply rally daddy-longlegs filly hillbilly
+    doily holly anomaly monopoly supply gully telly lolly brolly potbelly wooly ply rally daddy-longlegs filly hillbilly
     monkfly housefly sawfly mayfly dayly underbelly"""
 )
 ING_NOUNS = words(

@@ -9,7 +9,7 @@ from functools import cache
 from visionrouter.instruction import lexicon, vocabulary
 from visionrouter.instruction.lists import Lists
 from visionrouter.instruction.palettes import Palettes
-from visionrouter.instruction.patterns import Choice, Node, Phrases, Word, compile_pattern
+from visionrouter.instruction.patterns import Choice, Node, Phrases, Slot, Word, compile_pattern, first_words
 from visionrouter.instruction.reader import Reader
 from visionrouter.instruction.sentences import NONTERMINALS, SENTENCES
 from visionrouter.instruction.things import Thing
@@ -39,7 +39,10 @@ class Matcher:
 
     def sentences(self) -> Iterator[tuple[str, Parts]]:
         """(name, parts) of every sentence that all tokens together are."""
-        for name, nodes in _sentences():
+        start = self.reader.word(0)
+        for name, nodes, first in _sentences():
+            if first is not None and start not in first:
+                continue
             for parts, end in self._match(nodes, 0, Parts()):
                 if end == len(self.reader):
                     yield name, parts
@@ -81,8 +84,16 @@ class Matcher:
 
 
 @cache
-def _sentences() -> tuple[tuple[str, tuple[Node, ...]], ...]:
-    return tuple((name, compile_pattern(text)) for name, text in SENTENCES)
+def _sentences() -> tuple[tuple[str, tuple[Node, ...], frozenset[str] | None], ...]:
+    """(name, pattern, words it may begin with) of every sentence."""
+    patterns = ((name, compile_pattern(text)) for name, text in SENTENCES)
+    return tuple((name, nodes, first_words(nodes, _first_of_slot)) for name, nodes in patterns)
+
+
+def _first_of_slot(slot: Slot) -> frozenset[str] | None:
+    if slot.terminal:
+        return _table(slot.name).first_words
+    return first_words(_nonterminal(slot.name), _first_of_slot) if slot.name in NONTERMINALS else None
 
 
 @cache
@@ -90,6 +101,7 @@ def _nonterminal(name: str) -> tuple[Node, ...]:
     return compile_pattern(NONTERMINALS[name])
 
 
+@cache
 def _table(name: str) -> Phrases[object]:
     table: Phrases[object] = getattr(lexicon, name, None) or getattr(vocabulary, name)
     return table

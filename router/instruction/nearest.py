@@ -31,8 +31,8 @@ def examples(reader: Reader) -> Iterator[str]:
 def _corrected(reader: Reader) -> Iterator[str]:
     """One word replaced by a word of the lexicon that is spelt nearly so."""
     for token in reader.tokens:
-        if token.kind == "word" and len(token.text) > 2 and token.text not in _known():
-            for meant in difflib.get_close_matches(token.text, _known(), n=2, cutoff=0.78):
+        if token.kind == "word" and len(token.text) > 2 and token.text not in known():
+            for meant in difflib.get_close_matches(token.text, _alike(token.text), n=2, cutoff=0.75):
                 yield f"{reader.plain[: token.start]}{meant}{reader.plain[token.end :]}".strip().lower()
 
 
@@ -57,8 +57,17 @@ def _with_verb(reader: Reader) -> Iterator[str]:
                 return
 
 
+def _alike(word: str) -> list[str]:
+    """The words of the lexicon of nearly the same length and with the same first or last letter."""
+    return [
+        other
+        for other in known()
+        if abs(len(other) - len(word)) < 3 and (other[0] == word[0] or other[-1] == word[-1])
+    ]
+
+
 @cache
-def _known() -> tuple[str, ...]:
+def known() -> tuple[str, ...]:
     """The words of the tables of the lexicon, commands first."""
     tables = (lexicon.FIND, lexicon.SEGMENT, lexicon.DEPTH, lexicon.NORMALS, lexicon.POSE, lexicon.REDACT, lexicon.CLASSIFY,
               lexicon.COUNT, lexicon.SEMANTIC, lexicon.INSTANCE, lexicon.HOW_MANY, lexicon.FAR, lexicon.DISTANCE, lexicon.MASK,

@@ -107,13 +107,15 @@ class Nouns:
         return self.reader.take(v.ORDINALS, i)
 
     def _superlative(self, i: int) -> tuple[v.Kinds, int] | None:
-        found = self.reader.take(v.SUPERLATIVES, i)
-        if found is None:
-            return None
         if self._compound(i):
             return None
-        hand = self.reader.word(found[1]) == "hand" and self.reader.word(i) in ("left", "right")
-        return (found[0], found[1] + 1) if hand else found  # "the left-hand window"
+        for kinds, end in self.reader.takes(v.SUPERLATIVES, i):
+            sided = self.reader.word(end - 1) in ("left", "right")
+            if sided and end > i + 1 and self._compound(end - 1):
+                continue  # "the topmost left hand"
+            hand = sided and self.reader.word(end) == "hand"  # "the left-hand window"
+            return kinds, end + hand
+        return None
 
     def adjective(self, i: int) -> tuple[str, int] | None:
         """An adjective or colour at token `i`, in standard spelling: "light blue", "striped"."""
@@ -169,7 +171,7 @@ class Nouns:
         if not written or not self._is_name(i, written):
             return None
         end = i + len(written)
-        of = self._measured(written[-1], end)
+        of = self._measured(written[0], end) if len(written) == 1 else []
         return singular(" ".join([*written, *of])), is_plural(written[-1]), end + len(of)
 
     def _compound(self, i: int) -> bool:
@@ -181,7 +183,8 @@ class Nouns:
 
     def _measured(self, head: str, i: int) -> list[str]:
         """ "of coffee" after "cup": one noun with it."""
-        if singular(head) not in v.MEASURES or self.reader.word(i) != "of":
+        head = "glass" if head == "glasses" else singular(head)
+        if head not in v.MEASURES or self.reader.word(i) != "of":
             return []
         words: list[str] = []
         while len(words) < 3 and (self._is_word(i + 1 + len(words), first=not words)):

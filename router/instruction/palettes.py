@@ -8,6 +8,7 @@ colour  = a name | #rgb | #rrggbb | [rgb] ( number , number , number )
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 from visionrouter.instruction import lexicon
@@ -20,6 +21,7 @@ from visionrouter.schema.errors import InstructionError
 from visionrouter.schema.task import Palette, PaletteEntry
 
 _BACKGROUND = "background"
+_ARTICLES = re.compile(r"^(?:(?:the|an?|all|every|each|any|some|my) )+")
 RGB = tuple[int, int, int]
 
 
@@ -142,7 +144,7 @@ def _from_json(text: str) -> Palette:
 
 
 def _label(text: str) -> str:
-    label = " ".join(text.replace("_", " ").lower().split())
+    label = _ARTICLES.sub("", " ".join(text.replace("_", " ").lower().split()))
     if not label or '"' in label or not label.isprintable():
         raise _bad(
             f"the colour mapping has a label {json.dumps(text)[:40]} that cannot be spoken; name the class"

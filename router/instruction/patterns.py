@@ -9,7 +9,7 @@ Lower case: a word. `[...]`: may be left out. `(a|b)`: one of. UPPER CASE: a phr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, TypeVar
@@ -92,6 +92,27 @@ def expand(nodes: Sequence[Node]) -> Iterator[tuple[str, ...]]:
             raise ValueError(f"a table of phrases cannot hold the slot {first.name}")
 
 
+def first_words(
+    nodes: Sequence[Node], of_slot: Callable[[Slot], frozenset[str] | None]
+) -> frozenset[str] | None:
+    """The words that a pattern may begin with; None where it may begin with any. `of_slot` answers for a slot."""
+    found: frozenset[str] = frozenset()
+    for node in nodes:
+        if isinstance(node, Word):
+            return found | {node.text}
+        if isinstance(node, Slot):
+            first = of_slot(node)
+            return None if first is None else found | first
+        for option in filter(None, node.options):
+            first = first_words(option, of_slot)
+            if first is None:
+                return None
+            found |= first
+        if () not in node.options:
+            return found
+    return found
+
+
 class Phrases(Generic[V]):
     """A table from phrases, written as patterns, to what they mean."""
 
@@ -107,6 +128,12 @@ class Phrases(Generic[V]):
             for phrase in expand(compile_pattern(text))
             if phrase
         }
+
+    @cached_property
+    def first_words(self) -> frozenset[str]:
+        """The first words of the phrases."""
+        patterns = (compile_pattern(text) for _, text in self._meanings)
+        return frozenset().union(*(first_words(nodes, lambda _: None) or () for nodes in patterns))
 
     @cached_property
     def _lengths(self) -> dict[str, list[int]]:

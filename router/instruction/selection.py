@@ -24,7 +24,7 @@ Indices = npt.NDArray[np.intp]
 RGB = tuple[float, float, float]
 
 _TOUCHING = 0.05  # of the anchor's height: how far above it something may hang and still be on it
-_INSIDE = 0.7  # share of a box that lies in what it is in, or a part of
+_INSIDE = 0.5  # share of a box that lies in what it is in, or a part of
 _HELD = 0.3  # share of the smaller of two boxes that overlaps, where one wears, holds or rides the other
 _BESIDE = 0.5  # gap between neighbours, in mean sizes of the two
 _SIDES = frozenset(
@@ -150,20 +150,20 @@ class _Scene:
     def _holds(self, kind: RelationKind, among: Indices, anchors: Indices) -> Booleans:
         """bool (len(among), len(anchors)): the relation between each and each anchor."""
         a, b = self.boxes[among][:, None], self.boxes[anchors][None]
-        (ax, ay), (bx, by) = _centres(a), _centres(b)
+        (ax, ay), (_, by) = _centres(a), _centres(b)
         overlap, size_a, size_b = _overlap(a, b), _area(a), _area(b)
         in_line = (a[..., 0] < b[..., 2]) & (
             b[..., 0] < a[..., 2]
         )  # one above the other, or one before the other
         match kind:
             case RelationKind.LEFT_OF:
-                return ax < bx
+                return ax < b[..., 0]  # the centre is beyond the anchor's edge
             case RelationKind.RIGHT_OF:
-                return ax > bx
+                return ax > b[..., 2]
             case RelationKind.ABOVE:
-                return ay < by
+                return ay < b[..., 1]
             case RelationKind.BELOW:
-                return ay > by
+                return ay > b[..., 3]
             case RelationKind.NEXT_TO:
                 return self._gaps(among, anchors) <= _BESIDE
             case RelationKind.ON:

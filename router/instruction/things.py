@@ -198,7 +198,11 @@ class Things:
             if has is not None:
                 yield from self._anchored(has[0], has[1], core, depth)
         elif said.kind is not RelationKind.OF:
-            yield from self._simple(i, core, depth, predicate=False)
+            wearer = said.relations[-1].anchor if said.kind is not None else None
+            for more in self._simple(i, core, depth, predicate=False):
+                worn = bool(more.relations) and _is_wearing(more.relations[0]) and not _is_person(core.noun)
+                if not (worn and (depth or (wearer and _is_person(wearer.noun)))):
+                    yield more  # the hat in "the car behind the man with a hat" is the man's
 
     def _predicates(self, i: int, core: Core) -> Iterator[_Said]:
         """What may follow "is": "on the sofa", "red", "the largest"."""
@@ -210,8 +214,10 @@ class Things:
         for thing in self.at(i):
             be = self.reader.take(lexicon.BE, thing.end)
             if be is not None and not thing.after:
-                for said in self._predicates(be[1], thing.own):
-                    yield self._thing(i, thing.determiner, thing.own, said.relations, said)
+                singular = self.reader.word(thing.end) == "is"  # "which of the dogs is the largest"
+                own = replace(thing.own, number=None, plural=False) if singular else thing.own
+                for said in self._predicates(be[1], own):
+                    yield self._thing(i, "the" if singular else thing.determiner, own, said.relations, said)
 
     def _simple(self, i: int, core: Core, depth: int, predicate: bool) -> Iterator[_Said]:
         yield from self._place(i, core)
@@ -231,19 +237,14 @@ class Things:
     def _place(self, i: int, core: Core) -> Iterator[_Said]:
         rank, j = self.nouns.ordinal(i) or (core.rank, i)
         start = self.reader.take(v.COUNTED_FROM if rank is not None else v.PLACE_STARTS, j)
-        edge = self.reader.take(v.EDGES, start[1]) if start else None
-        if edge is None:
-            return
-        kinds, end = edge
-        side = self.reader.take(v.SIDES, end)
-        end = side[1] if side else end
-        if self.reader.word(end) == "of":
-            image = self.reader.take(lexicon.IMAGE, end + 1)
-            if image is None:
-                return
-            end = image[1]
-        relations = tuple(Relation(kind, rank=rank or 1) for kind in kinds)
-        yield _Said(relations=relations, end=end, ranked=rank is not None)
+        for kinds, edge in self.reader.takes(v.EDGES, start[1]) if start else ():
+            side = self.reader.take(v.SIDES, edge)
+            end = side[1] if side else edge
+            image = self.reader.take(lexicon.IMAGE, end + 1) if self.reader.word(end) == "of" else None
+            if image is None and self.reader.word(end) == "of":
+                continue  # "on the left of the road"
+            relations = tuple(Relation(kind, rank=rank or 1) for kind in kinds)
+            yield _Said(relations=relations, end=image[1] if image else end, ranked=rank is not None)
 
     def _states(self, i: int, core: Core, depth: int, predicate: bool) -> Iterator[_Said]:
         word = self.reader.word(i)
@@ -349,6 +350,11 @@ def _head(noun: str) -> str:
 
 def _is_person(noun: str) -> bool:
     return _head(noun) in v.PERSONS
+
+
+def _is_wearing(relation: Relation) -> bool:
+    anchor = relation.anchor
+    return relation.kind is RelationKind.WITH and anchor is not None and _head(anchor.noun) in v.WORN
 
 
 def is_worn(noun: str) -> bool:

@@ -1,6 +1,6 @@
 """Text → tokens: words in lower case, numbers, punctuation, "quoted names", {JSON palettes}.
 
-Hyphens between words are blanks ("top-left"), typographic quotes are plain ones, possessives split ("man", "'s"),
+Hyphens between words are blanks ("top-left", but "passer-by"), typographic quotes are plain ones, possessives split ("man", "'s"),
 contractions open ("what's" → "what", "is"). What is not written in Latin letters is refused here.
 """
 
@@ -55,7 +55,7 @@ _TOKEN = re.compile(
     | (?P<ordinal>\d+(?:st|nd|rd|th)(?![^\W\d_]))
     | (?P<dimension>\d+d(?![^\W\d_]))
     | (?P<number>\d+)
-    | (?P<word>[^\W\d_](?:-(?=[^\W\d_]{2}))?[^\W\d_]*(?:'[^\W\d_]+)*(?:(?<=s)'(?!\w))?)
+    | (?P<word>[^\W\d_](?:-(?=[^\W\d_]{2}))?[^\W\d_]*(?:-(?:by|in|up|off)(?![^\W\d_]))?(?:'[^\W\d_]+)*(?:(?<=s)'(?!\w))?)
     | (?P<mark>->|=>|→|[^\s\w]|_)
     """,
     re.VERBOSE,

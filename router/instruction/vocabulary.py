@@ -199,7 +199,7 @@ RELATIONS: Phrases[RelationKind] = Phrases(
         R.ABOVE: "[just|directly|right] (above|over)",
         R.BELOW: "[just|directly|right] (below|under|underneath|beneath)",
         R.NEXT_TO: """[just|directly|right|immediately] (next to|beside|alongside|adjacent to)|near [to]|close to|
-            by|closest to|nearest [to]|at|against""",
+            by|closest to|nearest to|at|against""",
         R.IN_FRONT_OF: "[just|directly|right] in front of|ahead of",
         R.BEHIND: "[just|directly|right] (behind|in back of)",
         R.ON: "on|on top of|atop|upon|onto",
@@ -231,8 +231,8 @@ PERSONS = words(
 # Containers and groups: "cup of coffee" is one noun.
 MEASURES = words(
     """cup mug glass bottle can jar bowl plate dish tray basket bag box carton bucket barrel pot pan jug tin tube pack
-    packet pile stack heap bunch bundle group crowd flock herd pack swarm school team pair set row line slice piece
-    loaf bar ball roll sheet bouquet bed field patch body cone scoop portion leaf"""
+    packet pile stack heap bunch bundle group crowd flock herd swarm pair set row line slice piece loaf bar ball roll
+    sheet bouquet bed field patch scoop portion"""
 )
 # Two of these beside each other are no compound: the comma between them was left out.
 BASIC_THINGS = words(
@@ -244,7 +244,7 @@ STUFF = words(
     soil sunlight fog smoke vegetation terrain background foreground cloud mountain forest field lawn asphalt gravel
     beach land foliage rain ice fire"""
 )
-QUESTIONED = words("number amount kind type sort species breed variety")
+QUESTIONED = words("number amount kind type sort species breed variety location position")
 GENERIC = words("object thing item stuff entity element")
 POINTERS = {"bounding box"} | words(
     """point click cursor dot location position spot pixel marker coordinate pointer rectangle region area selection
