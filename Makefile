@@ -10,7 +10,7 @@ demo: install-nano
 	$(PY) examples/demo.py --out demo_output
 
 test: install-test lint
-	$(PY) -m pytest
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile
 
 lint:
 	$(VENV)/bin/ruff check .
