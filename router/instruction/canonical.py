@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-from visionrouter.instruction import lexicon
+from visionrouter.instruction import reserved
 from visionrouter.instruction import vocabulary as v
 from visionrouter.instruction.inflection import plural
 from visionrouter.instruction.nouns import Nouns, ordinal
@@ -30,7 +30,13 @@ _EDGES = {
 }
 # As anchors these words mean a prompt, a place or a unit, unless they are quoted.
 _NO_ANCHORS = (
-    v.POINTERS | v.FRAMES | v.UNIT_WORDS | v.SIDE_WORDS | v.DEPTH_PLACES | lexicon.ANSWERS | {"bar", "camera"}
+    v.POINTERS
+    | v.FRAMES
+    | v.UNIT_WORDS
+    | v.SIDE_WORDS
+    | v.DEPTH_PLACES
+    | reserved.ANSWERS
+    | {"bar", "camera"}
 )
 _REDACT = {"blur": "blur", "pixelate": "pixelate", "black": "black out", None: "redact"}
 
@@ -189,7 +195,7 @@ def _name(attributes: tuple[str, ...], noun: str, many: bool, anchor: bool = Fal
     written = plural(noun) if many else noun
     words = " ".join([*attributes, written])
     core = Nouns(Reader(words, tokenize(words))).core(0)
-    misleading = noun in lexicon.TASK_NOUNS or noun in v.IMAGE_WORDS or (anchor and noun in _NO_ANCHORS)
+    misleading = noun in reserved.TASK_NOUNS or noun in v.IMAGE_WORDS or (anchor and noun in _NO_ANCHORS)
     if core is not None and core.end == len(tokenize(words)) and not misleading:
         read_back = (core.noun, core.attributes, core.plural, core.relations, core.number, core.rank)
         if read_back == (noun, attributes, many and written != noun, (), None, None):

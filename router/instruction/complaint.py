@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import chain, islice
 
-from visionrouter.instruction import lexicon, nearest
+from visionrouter.instruction import lexicon, nearest, reserved
 from visionrouter.instruction import vocabulary as v
 from visionrouter.instruction.canonical import canonical
 from visionrouter.instruction.reader import Note, Reader
@@ -56,18 +56,18 @@ def _named_cause(reader: Reader) -> Note | None:
     """Kinds of sentence that are refused by name."""
     tokens = reader.tokens
     for i, token in enumerate(tokens):
-        negated = token.text in lexicon.NEGATION or lexicon.NEGATIVE_PHRASES.longest(tokens, i)
+        negated = token.text in reserved.NEGATION or lexicon.NEGATIVE_PHRASES.longest(tokens, i)
         if token.kind != "word":
             continue
         if negated:
             return Note(
                 i, f"{_quote(reader, i)} leaves something out, which is not understood; say what is wanted"
             )
-        if token.text in lexicon.CONDITION:
+        if token.text in reserved.CONDITION:
             return Note(
                 i, f"{_quote(reader, i)} sets a condition, which is not understood; say one thing to do now"
             )
-    if tokens[0].text in lexicon.EDITING:
+    if tokens[0].text in reserved.EDITING:
         return Note(0, f"{_quote(reader, 0)} asks to change or make a picture; this only reads pictures")
     tasks = _tasks(reader)
     if len(tasks) > 1:
@@ -80,14 +80,14 @@ def _named_cause(reader: Reader) -> Note | None:
             foreign[0],
             f"{_quote(reader, foreign[0])} is not English; instructions are understood in English only",
         )
-    pronoun = next((i for i, token in enumerate(tokens) if token.text in lexicon.PRONOUNS), None)
+    pronoun = next((i for i, token in enumerate(tokens) if token.text in reserved.PRONOUNS), None)
     if pronoun is not None and reader.furthest <= pronoun + 1:
         return Note(pronoun, f'"{tokens[pronoun].text}" does not say what is meant; name the thing')
     return None
 
 
 def _is_foreign(word: str) -> bool:
-    return word in lexicon.FOREIGN or (word.isalpha() and not word.isascii())
+    return word in reserved.FOREIGN or (word.isalpha() and not word.isascii())
 
 
 def _tasks(reader: Reader) -> list[str]:
@@ -119,7 +119,7 @@ def _where(reader: Reader) -> Note:
         return Note(i, f'"{clip(reader.plain)}" is not a whole request: it names no task, or breaks off')
     first = reader.tokens[0]
     if i == 0 or (
-        first.kind == "word" and first.text not in lexicon.RESERVED and first.text not in nearest.known()
+        first.kind == "word" and first.text not in reserved.RESERVED and first.text not in nearest.known()
     ):
         return Note(0, f"{_quote(reader, 0)} does not begin like anything understood")
     if reader.tokens[i].text.endswith(("er", "est")) and reader.tokens[i].text in v.UNSUPPORTED_DEGREES:

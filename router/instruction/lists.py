@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from visionrouter.instruction import lexicon
 from visionrouter.instruction.reader import Reader
-from visionrouter.instruction.things import Thing, Things, colours_first, in_order, is_worn
+from visionrouter.instruction.thing import Thing, colours_first, in_order, is_worn
+from visionrouter.instruction.things import Things
 from visionrouter.schema.task import RelationKind
 
 Listed = tuple[tuple[Thing, ...], int]

@@ -12,7 +12,7 @@ from visionrouter.instruction.palettes import Palettes
 from visionrouter.instruction.patterns import Choice, Node, Phrases, Slot, Word, compile_pattern, first_words
 from visionrouter.instruction.reader import Reader
 from visionrouter.instruction.sentences import NONTERMINALS, SENTENCES
-from visionrouter.instruction.things import Thing
+from visionrouter.instruction.thing import Thing
 from visionrouter.schema.task import Palette
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from visionrouter.instruction import lexicon
+from visionrouter.instruction import reserved
 from visionrouter.instruction import vocabulary as v
 from visionrouter.instruction.canonical import canonical
 from visionrouter.instruction.matching import Parts
 from visionrouter.instruction.palettes import check
 from visionrouter.instruction.reader import Reader
-from visionrouter.instruction.things import Thing
+from visionrouter.instruction.thing import Thing
 from visionrouter.schema.task import Instruction, Operation, Target, Task
 
 Targets = tuple[Target, ...]
@@ -57,7 +57,7 @@ class Meaning:
                     "detect everything",
                 )
                 return None
-            if target.noun in lexicon.TASK_NOUNS and '"' not in target.text:
+            if target.noun in reserved.TASK_NOUNS and '"' not in target.text:
                 self._refuse(
                     f'"{target.text}" may be an answer or a thing; for the thing write it in double quotes: "{target.noun}"',
                     f'detect "{target.noun}"',
@@ -116,7 +116,7 @@ class Meaning:
 
     def _segmentation(self, parts: Parts) -> Instruction | None:
         """ "dog segmentation" """
-        if parts.things[0].target.noun in lexicon.OTHER_SEGMENTATIONS:
+        if parts.things[0].target.noun in reserved.OTHER_SEGMENTATIONS:
             self._refuse(
                 f"{parts.things[0].target.noun} segmentation is none of those offered",
                 "semantic segmentation",
@@ -149,7 +149,8 @@ class Meaning:
     def _semantic(self, parts: Parts) -> Instruction | None:
         targets = tuple(thing.target for thing in parts.things)
         if any(
-            target.noun in v.IMAGE_WORDS | lexicon.TASK_NOUNS and '"' not in target.text for target in targets
+            target.noun in v.IMAGE_WORDS | reserved.TASK_NOUNS and '"' not in target.text
+            for target in targets
         ):
             return None
         for target in targets:
@@ -232,7 +233,7 @@ class Meaning:
             return None
         if _is_anything(targets[0]):
             return self._say(Task.CLASSIFY)
-        if targets[0].noun in lexicon.QUALITIES:
+        if targets[0].noun in reserved.QUALITIES:
             self._refuse(
                 f'"{targets[0].noun}" is no class of things', "what is this", "what kind of animal is this"
             )

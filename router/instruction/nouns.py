@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from visionrouter.instruction import lexicon
+from visionrouter.instruction import reserved
 from visionrouter.instruction import vocabulary as v
 from visionrouter.instruction.inflection import is_plural, singular
 from visionrouter.instruction.reader import Reader
@@ -210,7 +210,7 @@ class Nouns:
         if len(basic) > 1:
             self.reader.note(i, f'"{" ".join(written)}" names several things; put commas between them')
             return False
-        return not (len(written) == 1 and written[0].endswith("ing") and written[0] not in lexicon.ING_NOUNS)
+        return not (len(written) == 1 and written[0].endswith("ing") and written[0] not in reserved.ING_NOUNS)
 
     def _is_word(self, i: int, first: bool) -> bool:
         """Token `i` may be part of a noun; `first`: its first word."""
@@ -219,18 +219,18 @@ class Nouns:
         word = self.reader.tokens[i].text
         if (
             len(word) < 2
-            or word in lexicon.RESERVED
+            or word in reserved.RESERVED
             or word in v.CLOSED
             or word.startswith("'")
             or "'" in word
         ):
             return False
-        if word.endswith("ly") and word not in lexicon.LY_NOUNS:
+        if word.endswith("ly") and word not in reserved.LY_NOUNS:
             return False
         if word in v.COLOURS or word in v.ADJECTIVES or word in v.SHADES:
             return word == "light" or (word in v.NOUN_TOO and (first or word not in v.PALETTE_FRUIT))
         participle = word.endswith(("ing", "ed")) and len(word) > 4
-        return first or not participle or word in lexicon.ING_NOUNS or word in lexicon.ED_NOUNS
+        return first or not participle or word in reserved.ING_NOUNS or word in reserved.ED_NOUNS
 
 
 def ordinal(rank: int) -> str:

@@ -17,62 +17,30 @@ what someone wears or holds has no place of its own; after "of" a modifier is th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from visionrouter.instruction import lexicon
 from visionrouter.instruction import vocabulary as v
-from visionrouter.instruction.inflection import INVARIANT
 from visionrouter.instruction.nouns import Core, Nouns, ordinal
 from visionrouter.instruction.reader import Reader
+from visionrouter.instruction.thing import (
+    Said,
+    Thing,
+    colours_first,
+    head_of,
+    in_order,
+    is_person,
+    is_pointer,
+    is_region,
+    is_wearing,
+    is_worn,
+    number_of,
+)
 from visionrouter.schema.task import Relation, RelationKind, Target
 
 _MAX_NESTING = 2
 _MAX_MODIFIERS = 4
 _BY_DEPTH = (RelationKind.NEAREST, RelationKind.FARTHEST)
-
-
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """One thing as said: what it means, and how it was said where that decides the task.
-
-    `determiner`: "", "the", "a", "every" or "all". `own`: what was said before the noun. `after`: relations said after
-    it. `end`: the token after it.
-    """
-
-    target: Target
-    determiner: str
-    own: Core
-    after: tuple[Relation, ...]
-    end: int
-
-    @property
-    def many(self) -> bool:
-        """More than one is meant: "dogs", "every dog", "two dogs"."""
-        number = self.target.number
-        if isinstance(number, int):
-            return number > 1
-        return number == "all" and (self.own.plural or self.determiner in ("every", "all"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """Modifiers read so far. `kind`: the last one's relation, where it had an anchor. `ranked`: a rank was used."""
-
-    attributes: tuple[str, ...] = ()
-    relations: tuple[Relation, ...] = ()
-    end: int = 0
-    kind: RelationKind | None = None
-    ranked: bool = False
-
-    def then(self, more: _Said) -> _Said:
-        return _Said(
-            self.attributes + more.attributes,
-            self.relations + more.relations,
-            more.end,
-            more.kind,
-            self.ranked or more.ranked,
-        )
 
 
 class Things:
@@ -105,21 +73,17 @@ class Things:
             return
         determiner, j = self.reader.take(v.DETERMINERS, i) or ("", i)
         superlative = self.reader.take(v.SUPERLATIVES, j)
-        best = superlative is not None and self.reader.word(superlative[1] - 1).endswith("st")
-        if (
-            superlative is not None
-            and best
-            and self.reader.word(superlative[1]) == "of"
-            and determiner == "the"
-        ):
-            yield from self._one_of(i, superlative[0], superlative[1] + 1)
+        if superlative is not None and determiner == "the":
+            kinds, of = superlative
+            if self.reader.word(of) == "of" and self.reader.word(of - 1).endswith("st"):
+                yield from self._one_of(i, kinds, of + 1)
         core = self.nouns.core(j)
         if core is None:
             return
         yield from self._modified(i, determiner, core, (), depth, modified)
         owned = self.nouns.core(core.end + 1) if self.reader.word(core.end) == "'s" else None
         if owned is not None:
-            owner = self._thing(i, determiner, core, (), _Said(end=core.end))
+            owner = self._thing(i, determiner, core, (), Said(end=core.end))
             owns = (Relation(RelationKind.OF, owner.target),)
             every = determiner if determiner in ("every", "all") else "the"
             yield from self._modified(i, every, owned, owns, depth, modified)
@@ -130,12 +94,12 @@ class Things:
         core = self.nouns.core(among[1] if among else j)
         if core is not None and core.plural:
             one = replace(core, number=None, plural=False, relations=tuple(Relation(k) for k in kinds))
-            yield self._thing(i, "the", one, (), _Said(end=core.end))
+            yield self._thing(i, "the", one, (), Said(end=core.end))
 
     def _modified(
         self, i: int, determiner: str, core: Core, owns: tuple[Relation, ...], depth: int, modified: bool
     ) -> Iterator[Thing]:
-        said_already = _Said(relations=owns, end=core.end)
+        said_already = Said(relations=owns, end=core.end)
         every = self._modifiers(said_already, core, depth, _MAX_MODIFIERS) if modified else [said_already]
         for said in every:
             if core.rank is not None and not said.ranked:
@@ -145,40 +109,35 @@ class Things:
                     f"detect the {ordinal(core.rank)} {core.noun} from the left",
                 )
                 continue
-            if self._is_region(core, said.relations):
+            if is_region(core, said.relations):
                 self.reader.note(
                     core.end, f'"{self.reader.text(i, core.end)}" is a part of the picture, no thing in it'
                 )
                 continue
             yield self._thing(i, determiner, core, said.relations, said)
 
-    def _is_region(self, core: Core, relations: tuple[Relation, ...]) -> bool:
-        """ "the bottom half": a part of the picture, no thing in it"""
-        owned = any(relation.kind is RelationKind.OF for relation in relations)
-        return core.noun in v.SIDE_WORDS and bool(core.relations) and not owned
-
-    def _thing(self, i: int, determiner: str, core: Core, after: tuple[Relation, ...], said: _Said) -> Thing:
+    def _thing(self, i: int, determiner: str, core: Core, after: tuple[Relation, ...], said: Said) -> Thing:
         relations = in_order(core.relations + after)
         target = Target(
             noun=core.noun,
             text=self.reader.text(i, said.end),
             attributes=colours_first(core.attributes + said.attributes),
             relations=relations,
-            number=_number(determiner, core, relations),
+            number=number_of(determiner, core, relations),
         )
         self.reader.reach(said.end)
         return Thing(target, determiner, core, after, said.end)
 
     # ---- modifiers
 
-    def _modifiers(self, said: _Said, core: Core, depth: int, left: int) -> Iterator[_Said]:
+    def _modifiers(self, said: Said, core: Core, depth: int, left: int) -> Iterator[Said]:
         yield said
         if not left:
             return
         for more in self._next(said, core, depth):
             yield from self._modifiers(said.then(more), core, depth, left - 1)
 
-    def _next(self, said: _Said, core: Core, depth: int) -> Iterator[_Said]:
+    def _next(self, said: Said, core: Core, depth: int) -> Iterator[Said]:
         """One more modifier after those `said`, with what links it."""
         i, word = said.end, self.reader.word(said.end)
         anchored = said.kind is not None and said.kind is not RelationKind.WITH
@@ -189,7 +148,7 @@ class Things:
                 j = be[1] if be else len(self.reader)
             yield from self._simple(j, core, depth, predicate=j > i + 1)
         elif word in ("that", "which", "who"):
-            if anchored and not (word == "who" and _is_person(core.noun)):
+            if anchored and not (word == "who" and is_person(core.noun)):
                 return
             be = self.reader.take(lexicon.BE, i + 1)
             if be is not None:
@@ -200,11 +159,11 @@ class Things:
         elif said.kind is not RelationKind.OF:
             wearer = said.relations[-1].anchor if said.kind is not None else None
             for more in self._simple(i, core, depth, predicate=False):
-                worn = bool(more.relations) and _is_wearing(more.relations[0]) and not _is_person(core.noun)
-                if not (worn and (depth or (wearer and _is_person(wearer.noun)))):
+                worn = bool(more.relations) and is_wearing(more.relations[0]) and not is_person(core.noun)
+                if not (worn and (depth or (wearer and is_person(wearer.noun)))):
                     yield more  # the hat in "the car behind the man with a hat" is the man's
 
-    def _predicates(self, i: int, core: Core) -> Iterator[_Said]:
+    def _predicates(self, i: int, core: Core) -> Iterator[Said]:
         """What may follow "is": "on the sofa", "red", "the largest"."""
         for said in self._simple(i, core, 0, predicate=True):
             yield from self._modifiers(said, core, 0, _MAX_MODIFIERS - 1)
@@ -219,22 +178,22 @@ class Things:
                 for said in self._predicates(be[1], own):
                     yield self._thing(i, "the" if singular else thing.determiner, own, said.relations, said)
 
-    def _simple(self, i: int, core: Core, depth: int, predicate: bool) -> Iterator[_Said]:
+    def _simple(self, i: int, core: Core, depth: int, predicate: bool) -> Iterator[Said]:
         yield from self._place(i, core)
         if any(relation.kind in _BY_DEPTH for relation in core.relations):
             viewer = self.reader.take(v.FROM_VIEWER, i)  # "the closest dog to the camera"
             if viewer is not None:
-                yield _Said(end=viewer[1])
+                yield Said(end=viewer[1])
         after = self.reader.take(v.SUPERLATIVES_AFTER if predicate else v.NEAREST_AFTER, i)
         if after is not None:
             viewer = self.reader.take(v.FROM_VIEWER, after[1])
-            yield _Said(relations=(Relation(after[0]),), end=viewer[1] if viewer else after[1])
+            yield Said(relations=(Relation(after[0]),), end=viewer[1] if viewer else after[1])
         yield from self._states(i, core, depth, predicate)
         for kind, j in self.reader.takes(v.RELATIONS, i):
             yield from self._anchored(kind, j, core, depth)
             return
 
-    def _place(self, i: int, core: Core) -> Iterator[_Said]:
+    def _place(self, i: int, core: Core) -> Iterator[Said]:
         rank, j = self.nouns.ordinal(i) or (core.rank, i)
         start = self.reader.take(v.COUNTED_FROM if rank is not None else v.PLACE_STARTS, j)
         for kinds, edge in self.reader.takes(v.EDGES, start[1]) if start else ():
@@ -244,62 +203,45 @@ class Things:
             if image is None and self.reader.word(end) == "of":
                 continue  # "on the left of the road"
             relations = tuple(Relation(kind, rank=rank or 1) for kind in kinds)
-            yield _Said(relations=relations, end=image[1] if image else end, ranked=rank is not None)
+            yield Said(relations=relations, end=image[1] if image else end, ranked=rank is not None)
 
-    def _states(self, i: int, core: Core, depth: int, predicate: bool) -> Iterator[_Said]:
+    def _states(self, i: int, core: Core, depth: int, predicate: bool) -> Iterator[Said]:
         word = self.reader.word(i)
         if word in v.PLACED:
             yield from self._simple(i + 1, core, depth, predicate=False)
         elif predicate:
             described = self.nouns.adjective(i)
             if described is not None:
-                yield _Said(attributes=(described[0],), end=described[1])
+                yield Said(attributes=(described[0],), end=described[1])
         elif word in v.POSTURES:
-            yield _Said(attributes=(word,), end=i + 1)
+            yield Said(attributes=(word,), end=i + 1)
 
-    def _anchored(self, kind: RelationKind, i: int, core: Core, depth: int) -> Iterator[_Said]:
+    def _anchored(self, kind: RelationKind, i: int, core: Core, depth: int) -> Iterator[Said]:
         said_with = self.reader.text(i - 1, i).lower()
         if said_with == "to" and self.reader.take(v.VIEWERS, i):
             return  # "closest to the camera" is a superlative
-        if said_with in ("in", "wearing") and (said_with == "wearing" or _is_person(core.noun)):
+        if said_with in ("in", "wearing") and (said_with == "wearing" or is_person(core.noun)):
             colour = self.nouns.adjective(i)
             if colour is not None and colour[0].split(" ")[-1] in v.COLOURS and self.nouns.core(i) is None:
                 clothing = Target("clothing", self.reader.text(i, colour[1]), (colour[0],))
-                yield _Said(
+                yield Said(
                     relations=(Relation(RelationKind.WITH, clothing),), end=colour[1], kind=RelationKind.WITH
                 )
                 return
         if depth >= _MAX_NESTING:
             return
         for anchor in self.at(i, depth + 1, modified=kind is not RelationKind.WITH):
-            if self._is_pointer(anchor):
+            if is_pointer(anchor):
                 continue
             if said_with == "in" and anchor.target.text.lower() in v.COLOURS:
                 continue  # "the dog in orange" is no dog in a fruit
-            worn = said_with == "in" and _is_person(core.noun) and _head(anchor.target.noun) in v.WORN
+            worn = said_with == "in" and is_person(core.noun) and head_of(anchor.target.noun) in v.WORN
             this = RelationKind.WITH if worn else kind
-            said = _Said(relations=(Relation(this, anchor.target),), end=anchor.end, kind=this)
+            said = Said(relations=(Relation(this, anchor.target),), end=anchor.end, kind=this)
             yield said
             yield from self._second_anchor(said, anchor, depth)
 
-    def _is_pointer(self, anchor: Thing) -> bool:
-        """ "this point", "this box", "the picture": a prompt or the image, no thing in it."""
-        if '"' in anchor.target.text:
-            return False
-        head = _head(anchor.target.noun)
-        if head in v.DEPTH_PLACES and not anchor.after:
-            return True
-        if head in v.SIDE_WORDS and any(r.anchor is None for r in anchor.target.relations):
-            return True
-        this = anchor.target.text.lower().startswith(("this ", "that ", "these ", "those "))
-        meant = {head, anchor.target.noun} & (v.IMAGE_WORDS | v.POINTERS | lexicon.ANSWERS)
-        covering = (
-            anchor.own.plural and head in ("box", "bar", "rectangle") and "black" in anchor.own.attributes
-        )
-        unit = head in v.UNIT_WORDS and not anchor.determiner and anchor.own.number is None
-        return bool(meant) or covering or unit or (this and head in v.FRAMES)
-
-    def _second_anchor(self, said: _Said, first: Thing, depth: int) -> Iterator[_Said]:
+    def _second_anchor(self, said: Said, first: Thing, depth: int) -> Iterator[Said]:
         """ "with a hat and a scarf", "next to the dog and the cat": one relation to two anchors."""
         separator = self.reader.take(lexicon.SEPARATOR, said.end)
         if separator is None or separator[0] == "hard" or first.after:
@@ -313,50 +255,3 @@ class Things:
             more = replace(said, relations=both, end=second.end)
             yield more
             yield from self._second_anchor(more, second, depth)
-
-
-def colours_first(attributes: tuple[str, ...]) -> tuple[str, ...]:
-    """Attributes with the colours in front, each once."""
-    return tuple(dict.fromkeys(sorted(attributes, key=lambda a: a.split(" ")[-1] not in v.COLOURS)))
-
-
-def in_order(relations: tuple[Relation, ...]) -> tuple[Relation, ...]:
-    """Relations in their standard order: superlatives by kind, then anchors as said, those with their own last."""
-    kinds = list(RelationKind)
-
-    def key(relation: Relation) -> tuple[int, int]:
-        if relation.anchor is None:
-            return 0, kinds.index(relation.kind)
-        return 1, any(r.anchor for r in relation.anchor.relations)
-
-    return tuple(sorted(relations, key=key))
-
-
-def _number(determiner: str, core: Core, relations: tuple[Relation, ...]) -> Literal["one", "all"] | int:
-    if core.number is not None:
-        return core.number
-    if determiner == "a":
-        return 1
-    if determiner in ("every", "all") or core.plural:
-        return "all"
-    if determiner == "the":
-        return "all" if _head(core.noun) in INVARIANT and not relations else "one"
-    return "one" if any(not relation.kind.needs_anchor for relation in relations) else "all"
-
-
-def _head(noun: str) -> str:
-    return noun.partition(" of ")[0].rpartition(" ")[2]
-
-
-def _is_person(noun: str) -> bool:
-    return _head(noun) in v.PERSONS
-
-
-def _is_wearing(relation: Relation) -> bool:
-    anchor = relation.anchor
-    return relation.kind is RelationKind.WITH and anchor is not None and _head(anchor.noun) in v.WORN
-
-
-def is_worn(noun: str) -> bool:
-    """Something a person wears or carries."""
-    return _head(noun) in v.WORN or _head(noun) in v.CARRIED

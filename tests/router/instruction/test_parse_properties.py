@@ -9,7 +9,7 @@ from visionrouter.instruction import canonical, lexicon, parse
 from visionrouter.instruction import vocabulary as v
 from visionrouter.instruction.parser import without_text
 from visionrouter.instruction.patterns import Phrases
-from visionrouter.instruction.things import colours_first, in_order
+from visionrouter.instruction.thing import colours_first, in_order
 from visionrouter.schema.errors import InstructionError
 from visionrouter.schema.task import (
     Instruction,
