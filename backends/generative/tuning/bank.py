@@ -55,7 +55,7 @@ class Bank:
         self.pictures, self.config, self.joints = pictures, config, joints
         self._picture = torch.as_tensor(rows.picture, device=device, dtype=torch.int64)
         self._mirrored = torch.as_tensor(rows.mirrored, device=device)
-        self._tokens = torch.as_tensor(rows.tokens.astype(np.int16), device=device)
+        self._tokens = torch.as_tensor(rows.tokens, device=device)
         self._colours = torch.as_tensor(rows.colours, device=device)
         self._rows = {task: np.flatnonzero(rows.task == index) for index, task in enumerate(TASKS)}
 
