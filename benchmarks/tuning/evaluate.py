@@ -98,7 +98,9 @@ def _of_picture(
 def _labels(scene: Scene) -> list[str]:
     """The classes of a picture that cover most of it, as many as a prompt holds."""
     vocabulary = scene.vocabulary
-    area = {name: float(a) for name, a in zip(vocabulary.stuff, scene.stuff_area, strict=True) if a >= LEAST_AREA}
+    area = {
+        name: float(a) for name, a in zip(vocabulary.stuff, scene.stuff_area, strict=True) if a >= LEAST_AREA
+    }
     for thing in np.unique(scene.thing[scene.clear]):
         area[vocabulary.things[thing]] = float(scene.area[scene.of(int(thing))].sum())
     return sorted(area, key=lambda name: -area[name])[:MAX_CLASSES]
@@ -111,7 +113,10 @@ def _regions(scene: Scene, label: str) -> list[int]:
 
 
 def judge(
-    pipeline: NanoPipeline, images: npt.NDArray[np.uint8], asked: Sequence[Question], pool: ProcessPoolExecutor
+    pipeline: NanoPipeline,
+    images: npt.NDArray[np.uint8],
+    asked: Sequence[Question],
+    pool: ProcessPoolExecutor,
 ) -> dict[str, float]:
     """Scores of a model's drawings. `images`: uint8 (B, H, W, 3), what the model sees."""
     pending = []

@@ -8,7 +8,16 @@ import torch
 from torch import Tensor
 
 from visionrouter.backends.generative.tuning.labelled import TASKS, Labelled, Vocabulary
-from visionrouter.benchmarks.scenes import COLOUR_NAMES, HELD_OUT, MAX_OBJECTS, STUFF, THINGS, Views, render, sample
+from visionrouter.benchmarks.scenes import (
+    COLOUR_NAMES,
+    HELD_OUT,
+    MAX_OBJECTS,
+    STUFF,
+    THINGS,
+    Views,
+    render,
+    sample,
+)
 
 RENDERED_AT_ONCE = 64
 DRAWN_ON_GPU = 256
@@ -40,7 +49,8 @@ class SceneSource:
         drawn_on = device if count >= DRAWN_ON_GPU else torch.device("cpu")
         scenes = sample(self.world, seeds, ood=self.ood, device=drawn_on).to(device)
         parts = [
-            labelled(render(scenes[i : i + RENDERED_AT_ONCE], size, size)) for i in range(0, count, RENDERED_AT_ONCE)
+            labelled(render(scenes[i : i + RENDERED_AT_ONCE], size, size))
+            for i in range(0, count, RENDERED_AT_ONCE)
         ]
         return Labelled.joined(parts)
 

@@ -1,6 +1,6 @@
 """A tuning run from a file: `visionrouter tune`.
 
-    python -m visionrouter.benchmarks.tuning.tune --config nano.yaml --minutes 25 --resume runs/nano
+python -m visionrouter.benchmarks.tuning.tune --config nano.yaml --minutes 25 --resume runs/nano
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class ScenesSection(Section):
     """Rendered scenes as training data."""
 
     world: str = "mixed"
-    first_seed: int = Field(0, ge=0, lt=1_000_000_000)
+    first_seed: int = Field(default=0, ge=0, lt=1_000_000_000)
 
 
 class LabelledSection(Section):
@@ -28,7 +28,7 @@ class LabelledSection(Section):
     images: Path
     annotations: Path
     depth: Path | None = None
-    depth_unit_m: float = Field(0.001, gt=0)
+    depth_unit_m: float = Field(default=0.001, gt=0)
 
 
 class RunConfig(Section):
@@ -64,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description="Tune a model on rendered scenes or on labelled pictures.")
     parser.add_argument("--config", type=Path, required=True)
-    parser.add_argument("--resume", type=Path, required=True, help="folder of the run; made where it is missing")
+    parser.add_argument(
+        "--resume", type=Path, required=True, help="folder of the run; made where it is missing"
+    )
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--device")
     given = vars(parser.parse_args(arguments))

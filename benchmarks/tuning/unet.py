@@ -1,6 +1,6 @@
 """Train the proving ground's U-Net on rendered scenes.
 
-    python -m visionrouter.benchmarks.tuning.unet --out runs/unet --minutes 5
+python -m visionrouter.benchmarks.tuning.unet --out runs/unet --minutes 5
 """
 
 from __future__ import annotations

@@ -60,12 +60,11 @@ class Annotation(BaseModel):
 
         size = [picture.height, picture.width]
         try:
-            if isinstance(self.segmentation, dict):
-                code: Any = self.segmentation
-                if isinstance(code["counts"], list):
-                    code = rle.frPyObjects(code, *size)
-            else:
-                code = rle.merge(rle.frPyObjects(self.segmentation, *size))
+            code: Any = self.segmentation
+            if not isinstance(self.segmentation, dict):
+                code = rle.merge(rle.frPyObjects(code, *size))
+            elif isinstance(code["counts"], list):
+                code = rle.frPyObjects(code, *size)
             mask: Bool = rle.decode(code).astype(np.bool_)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise RequestError(

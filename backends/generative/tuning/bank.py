@@ -78,7 +78,9 @@ class Bank:
             for field in fields(some):
                 value: Tensor = getattr(some, field.name)
                 if field.name not in held:
-                    held[field.name] = torch.empty((count, *value.shape[1:]), dtype=value.dtype, device=device)
+                    held[field.name] = torch.empty(
+                        (count, *value.shape[1:]), dtype=value.dtype, device=device
+                    )
                 held[field.name][begin : begin + number] = value
         return cls(Labelled(**held), writers.collect(), joints, config)
 
@@ -108,7 +110,9 @@ class Bank:
     def fixed(self, task: Task, count: int) -> Triplets:
         """The first instructions of a task, undamaged, for validation; fewer where there are fewer."""
         rows = self._rows[task]
-        return self._triplets([(task, rows[:: max(1, len(rows) // count)][:count])], self.config.picture_size, None)
+        return self._triplets(
+            [(task, rows[:: max(1, len(rows) // count)][:count])], self.config.picture_size, None
+        )
 
     def _triplets(
         self,

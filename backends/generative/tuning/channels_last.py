@@ -58,7 +58,7 @@ def _on_kernel_device(a: Tensor) -> bool:
 if triton is not None:
 
     @triton.jit  # type: ignore[untyped-decorator]
-    def _sums(a, b, total, dot, rows, channels, chunk, TILE: tl.constexpr, WIDTH: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, N803
+    def _sums(a, b, total, dot, rows, channels, chunk, TILE: tl.constexpr, WIDTH: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
         picture, part, parts = tl.program_id(0), tl.program_id(1), tl.num_programs(1)
         column = tl.arange(0, WIDTH)
         sum_a = tl.zeros((WIDTH,), tl.float32)
@@ -76,7 +76,7 @@ if triton is not None:
         tl.store(dot + seat, sum_ab, mask=column < channels)
 
     @triton.jit  # type: ignore[untyped-decorator]
-    def _affine(a, b, of_a, of_b, offset, out, rows, channels, TILE: tl.constexpr, WIDTH: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, N803
+    def _affine(a, b, of_a, of_b, offset, out, rows, channels, TILE: tl.constexpr, WIDTH: tl.constexpr):  # type: ignore[no-untyped-def]  # noqa: N803
         picture, part = tl.program_id(0), tl.program_id(1)
         column = tl.arange(0, WIDTH)
         there = column < channels
@@ -115,7 +115,9 @@ class _GroupNorm(torch.autograd.Function):
         groups = mean.shape[1]
         size = rows * channels // groups
         summed, dotted = (s.view(count, groups, -1) for s in sums(grad, x))
-        along = inverse[..., None] * (dotted - mean[..., None] * summed)  # sums of grad times the normalised x
+        along = inverse[..., None] * (
+            dotted - mean[..., None] * summed
+        )  # sums of grad times the normalised x
         gamma = weight.float().view(1, groups, -1)
         mean_grad = (gamma * summed).sum(2) / size
         mean_along = (gamma * along).sum(2) / size
@@ -137,7 +139,7 @@ class ChannelsLastGroupNorm(nn.GroupNorm):
         """Normalise; the result is channels-last."""
         rows = input.permute(0, 2, 3, 1)
         flat = rows.contiguous().flatten(1, 2)
-        out: Tensor = _GroupNorm.apply(flat, self.weight, self.bias, self.num_groups, self.eps)  # type: ignore[no-untyped-call]
+        out: Tensor = _GroupNorm.apply(flat, self.weight, self.bias, self.num_groups, self.eps)
         return out.view(rows.shape).permute(0, 3, 1, 2)
 
 

@@ -51,7 +51,11 @@ def load(folder: Path, config: str) -> tuple[Position, dict[str, Tensor]] | None
             position = Position(**json.loads(file.metadata()["position"]))
             tensors: dict[str, torch.Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except Exception as error:
-        raise WeightsError(f"{path}: is no checkpoint of a tuning run ({error}); remove it to start anew") from error
+        raise WeightsError(
+            f"{path}: is no checkpoint of a tuning run ({error}); remove it to start anew"
+        ) from error
     if position.config != config:
-        raise WeightsError(f"{path}: belongs to a run with another configuration; give the same one or a new folder")
+        raise WeightsError(
+            f"{path}: belongs to a run with another configuration; give the same one or a new folder"
+        )
     return position, tensors

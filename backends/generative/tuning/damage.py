@@ -25,7 +25,9 @@ def recolour(rgb: Tensor, rng: np.random.Generator, strength: float) -> Tensor:
     gain = rng.uniform(1 - 0.6 * strength, 1 + 0.6 * strength, (count, 1, 1))
     balance = rng.uniform(1 - 0.35 * strength, 1 + 0.35 * strength, (count, 3, 1))
     matrix = (gray + saturation * (identity - gray)) * gain * balance
-    offset = 0.5 * (1 - gain[:, :, 0]) * rng.random((count, 1)) + rng.uniform(-0.1, 0.1, (count, 1)) * strength
+    offset = (
+        0.5 * (1 - gain[:, :, 0]) * rng.random((count, 1)) + rng.uniform(-0.1, 0.1, (count, 1)) * strength
+    )
     gamma = np.exp(rng.uniform(-0.5, 0.5, (count, 1, 1, 1)) * strength)
     m, b, g = (torch.as_tensor(v, dtype=rgb.dtype, device=rgb.device) for v in (matrix, offset, gamma))
     mixed = torch.baddbmm(b[:, :, None].expand(-1, 3, 1), m, rgb.flatten(2)).view_as(rgb)

@@ -57,7 +57,9 @@ def write_model(
         things=len(vocabulary.things),
         colours=len(vocabulary.colours),
         shares=", ".join(f"{name} {value:g}" for name, value in config.shares.model_dump().items()),
-        errors="\n".join(f"| {name.removeprefix('error/')} | {value:.4f} |" for name, value in errors.items()),
+        errors="\n".join(
+            f"| {name.removeprefix('error/')} | {value:.4f} |" for name, value in errors.items()
+        ),
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "digests.json")

@@ -57,7 +57,7 @@ class Square:
         place = ((np.arange(self.size) + 0.5) * self.side / self.size).astype(int)
         rows, columns = place + self.top, place + self.left
         height, width = values.shape[:2]
-        seen = values[rows.clip(0, height - 1)][:, columns.clip(0, width - 1)].copy()
+        seen: npt.NDArray[Any] = values[rows.clip(0, height - 1)][:, columns.clip(0, width - 1)].copy()
         seen[(rows < 0) | (rows >= height)] = beyond
         seen[:, (columns < 0) | (columns >= width)] = beyond
         return seen
@@ -156,7 +156,8 @@ class LabelledFolder:
             joints[k] = annotation.joints
         seen_depth = square.labels(depth_m, np.nan)
         seen_normals = square.labels(normals, 0)
-        answers = self._answers(annotations) | {
+        answers = {
+            **self._answers(annotations),
             Task.DEPTH: not np.isnan(seen_depth).all(),
             Task.NORMALS: bool(seen_normals.any()),
         }

@@ -85,7 +85,9 @@ def fixed_palette(labels: Sequence[str], vocabulary: Vocabulary) -> list[tuple[s
     return list(taken.items())
 
 
-def write(facts: Facts, picture: int, vocabulary: Vocabulary, counts: Mapping[Task, int], seed: int) -> list[Written]:
+def write(
+    facts: Facts, picture: int, vocabulary: Vocabulary, counts: Mapping[Task, int], seed: int
+) -> list[Written]:
     """The instructions of one picture, `counts` of each task, drawn from (seed, picture)."""
     rng = np.random.default_rng((seed, picture))
     asked = bool((facts.thing[0] == _person(vocabulary)).any()) or rng.random() < EMPTY_POSE_SHARE

@@ -27,7 +27,13 @@ class Learner(Protocol):
         """Make `loss` faster at the cost of a slow first call a size."""
 
     def loss(
-        self, pictures: Tensor, tokens: Tensor, drawings: Tensor, weights: Tensor, last: Tensor, noise: torch.Generator
+        self,
+        pictures: Tensor,
+        tokens: Tensor,
+        drawings: Tensor,
+        weights: Tensor,
+        last: Tensor,
+        noise: torch.Generator,
     ) -> Tensor:
         """Loss of each sample, (B,). `weights`: (B, 1, H, W), 0 where the answer is unknown. `last`: (B,) bool, the
         samples at the last timestep (one-step drawing); the others are at random ones."""

@@ -110,7 +110,9 @@ def warm_start(unet: UNet2DConditionModel, folder: Path) -> None:
         raise WeightsError(f"{path}: does not fit the model: {error}") from error
     foreign = outcome.unexpected_keys + [name for name in outcome.missing_keys if ".attentions." not in name]
     if foreign:
-        raise WeightsError(f"{path}: does not fit the model at {', '.join(foreign[:5])}; use the same channels")
+        raise WeightsError(
+            f"{path}: does not fit the model at {', '.join(foreign[:5])}; use the same channels"
+        )
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ class PatchTokenize:
     folder: str
 
     def __call__(self, words: Sequence[str]) -> npt.NDArray[np.int32]:
-        encoded = _tokenizer(self.folder)(list(words), padding="max_length", max_length=MAX_TOKENS)["input_ids"]
+        encoded = _tokenizer(self.folder)(list(words), padding="max_length", max_length=MAX_TOKENS)[
+            "input_ids"
+        ]
         longest = max(map(len, encoded))
         if longest > MAX_TOKENS:
             text = words[[len(e) for e in encoded].index(longest)]
@@ -140,7 +144,9 @@ def _tokenizer(folder: str) -> CLIPTokenizer:
 class PatchLearner:
     """The nano model as the trainer sees it."""
 
-    def __init__(self, model: NanoModel, size: int, vocabulary: Vocabulary, work: Path, device: torch.device) -> None:
+    def __init__(
+        self, model: NanoModel, size: int, vocabulary: Vocabulary, work: Path, device: torch.device
+    ) -> None:
         self.device = device
         classes = (*vocabulary.stuff, *vocabulary.things)
         lines = corpus(classes, (*NAMED_COLOURS, *vocabulary.colours))
@@ -171,7 +177,13 @@ class PatchLearner:
         self._unet = torch.compile(self.unet)
 
     def loss(
-        self, pictures: Tensor, tokens: Tensor, drawings: Tensor, weights: Tensor, last: Tensor, noise: torch.Generator
+        self,
+        pictures: Tensor,
+        tokens: Tensor,
+        drawings: Tensor,
+        weights: Tensor,
+        last: Tensor,
+        noise: torch.Generator,
     ) -> Tensor:
         """|dv| + |dv|^2 / 2 of the velocity, folded back to pixels so that each has its weight."""
         condition, answer = (pixel_unshuffle(image * 2 - 1, self.patch) for image in (pictures, drawings))
@@ -210,7 +222,8 @@ class PatchLearner:
         for part, module in (("unet", self.unet), ("text_encoder", self.text_encoder)):
             halved = copy.deepcopy(module).float()
             halved.load_state_dict(
-                {n.removeprefix(f"{part}."): v for n, v in weights.items() if n.startswith(f"{part}.")}, strict=False
+                {n.removeprefix(f"{part}."): v for n, v in weights.items() if n.startswith(f"{part}.")},
+                strict=False,
             )
             halved.half().save_pretrained(folder / part, safe_serialization=True)
         self.tokenizer.save_pretrained(folder / "tokenizer")

@@ -28,7 +28,11 @@ class Progress:
 
     def record(self, step: int, values: dict[str, float]) -> None:
         """Append a measurement."""
-        line = {"step": step, "seconds": round(self.elapsed_s, 1), **{k: round(v, 5) for k, v in values.items()}}
+        line = {
+            "step": step,
+            "seconds": round(self.elapsed_s, 1),
+            **{k: round(v, 5) for k, v in values.items()},
+        }
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -37,7 +41,8 @@ class Progress:
         full = round(_WIDTH * min(1.0, share))
         end = "\r" if sys.stderr.isatty() else "\n"
         bar = "#" * full + "." * (_WIDTH - full)
-        print(f"[{bar}] {share:4.0%} step {step} {self.elapsed_s:.0f}s {text}", end=end, file=sys.stderr, flush=True)
+        sys.stderr.write(f"[{bar}] {share:4.0%} step {step} {self.elapsed_s:.0f}s {text}{end}")
+        sys.stderr.flush()
 
 
 def sheet(rows: list[Tensor], path: Path) -> None:

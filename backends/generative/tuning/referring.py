@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -155,14 +156,16 @@ def _order(scene: Scene, kind: RelationKind, slots: list[int]) -> tuple[list[int
     values = [float(axis[k]) for k in order]
     gap = [
         abs(a - b) >= PLACE_MARGIN if ratio is None else max(a, b) >= ratio * min(a, b)
-        for a, b in zip(values, values[1:], strict=False)
+        for a, b in pairwise(values)
     ]
     return order, [*gap, True]
 
 
 def _anchored(scene: Scene, thing: int, noun: str, rng: np.random.Generator) -> Iterator[Meant]:
     """`the cup left of the laptop`: the anchor is alone of its kind, and one cup alone fulfils the relation."""
-    anchors = [int(k) for k in scene.clear if scene.thing[k] != thing and len(scene.of(int(scene.thing[k]))) == 1]
+    anchors = [
+        int(k) for k in scene.clear if scene.thing[k] != thing and len(scene.of(int(scene.thing[k]))) == 1
+    ]
     if not anchors:
         return
     anchor = int(rng.choice(anchors))
@@ -191,7 +194,9 @@ def _beside(axis: str, sign: int, margin: float) -> _Test:
 def _depth(nearer: bool, ratio: float) -> _Test:
     def test(scene: Scene, slots: list[int], anchor: int) -> list[bool]:
         there = float(scene.depth_m[anchor])
-        pairs = [(float(scene.depth_m[k]), there) if nearer else (there, float(scene.depth_m[k])) for k in slots]
+        pairs = [
+            (float(scene.depth_m[k]), there) if nearer else (there, float(scene.depth_m[k])) for k in slots
+        ]
         overlap = [abs(float(scene.x[k] - scene.x[anchor])) < 0.2 for k in slots]
         return [o and bool(far >= ratio * near) for o, (near, far) in zip(overlap, pairs, strict=True)]
 
@@ -239,6 +244,7 @@ def absent(scene: Scene, rng: np.random.Generator) -> Meant:
         for c in range(len(colours))
         if not scene.of(int(t), c)
     ]
+    attributes: tuple[str, ...]
     if wrong and rng.random() < 0.45:
         thing, colour = wrong[rng.integers(len(wrong))]
         noun, attributes = things[thing], (colours[colour],)

@@ -16,7 +16,12 @@ from visionrouter.backends.generative.tuning.trainer import Trainer
 
 
 def tune(
-    source: Source, config: TuningConfig, folder: Path, *, minutes: float | None = None, device: str | None = None
+    source: Source,
+    config: TuningConfig,
+    folder: Path,
+    *,
+    minutes: float | None = None,
+    device: str | None = None,
 ) -> Path | None:
     """Tune in `folder`, going on from its checkpoint where there is one.
 

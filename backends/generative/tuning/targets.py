@@ -54,7 +54,9 @@ def pose_drawing(keypoints: Tensor, colours: Tensor, height: int, width: int) ->
     offsets = torch.arange(-reach, reach + 1, device=device)
     px = place[..., 0].floor().long()[..., None, None] + offsets
     py = place[..., 1].floor().long()[..., None, None] + offsets[:, None]
-    distance = ((px + 0.5 - place[..., 0, None, None]) ** 2 + (py + 0.5 - place[..., 1, None, None]) ** 2).sqrt()
+    distance = (
+        (px + 0.5 - place[..., 0, None, None]) ** 2 + (py + 0.5 - place[..., 1, None, None]) ** 2
+    ).sqrt()
     inside = (distance <= radius[..., None, None, None]) & shown[..., None, None]
     inside = inside & (px >= 0) & (px < width) & (py >= 0) & (py < height)
     picture = torch.arange(batch, device=device).view(-1, 1, 1, 1, 1)

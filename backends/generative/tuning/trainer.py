@@ -35,7 +35,13 @@ class Trainer:
     configuration gives no number of steps; else it only ends this sitting."""
 
     def __init__(
-        self, learner: Learner, bank: Bank, held_out: Bank, config: TuningConfig, folder: Path, minutes: float | None
+        self,
+        learner: Learner,
+        bank: Bank,
+        held_out: Bank,
+        config: TuningConfig,
+        folder: Path,
+        minutes: float | None,
     ) -> None:
         if config.steps is None and minutes is None:
             raise RequestError("neither steps nor minutes are given; say how long the run is")
@@ -47,7 +53,9 @@ class Trainer:
         self.learner, self.bank, self.held_out = learner, bank, held_out
         self.config, self.folder, self.minutes = config, folder, minutes
         self.parameters = dict(learner.parameters())
-        self.masters = {n: p if p.dtype == torch.float32 else p.detach().float() for n, p in self.parameters.items()}
+        self.masters = {
+            n: p if p.dtype == torch.float32 else p.detach().float() for n, p in self.parameters.items()
+        }
         self.average = {name: master.detach().clone() for name, master in self.masters.items()}
         self.optimiser = torch.optim.AdamW(
             list(self.masters.values()),
@@ -139,11 +147,12 @@ class Trainer:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         if mixed:
-            torch._foreach_copy_([m.grad for m, _ in mixed], [p.grad for _, p in mixed])  # type: ignore[arg-type]
+            held = [m.grad for m, _ in mixed if m.grad is not None]
+            torch._foreach_copy_(held, [p.grad for _, p in mixed if p.grad is not None])
         clip_grad_norm_(masters, self.config.clip_norm)
         self.optimiser.step()
         if mixed:
-            torch._foreach_copy_([p for _, p in mixed], [m for m, _ in mixed])  # type: ignore[arg-type]
+            torch._foreach_copy_([p for _, p in mixed], [m for m, _ in mixed])
         decay = min(self.config.average_decay, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(list(self.average.values()), masters, 1 - decay)
 
@@ -174,13 +183,19 @@ class Trainer:
                     drawn = torch.cat(
                         [
                             self.learner.draw(p, t)
-                            for p, t in zip(batch.pictures.split(16), batch.tokens.split(16), strict=True)
+                            for p, t in zip(
+                                torch.split(batch.pictures, 16), torch.split(batch.tokens, 16), strict=True
+                            )
                         ]
                     )
                     known = (batch.weights > 0).float()
                     error = ((drawn - batch.drawings).abs() * known).sum() / (3 * known.sum())
                     values[f"error/{task.value}"] = float(error)
-                    rows += [batch.pictures[:SHEET_COLUMNS], drawn[:SHEET_COLUMNS], batch.drawings[:SHEET_COLUMNS]]
+                    rows += [
+                        batch.pictures[:SHEET_COLUMNS],
+                        drawn[:SHEET_COLUMNS],
+                        batch.drawings[:SHEET_COLUMNS],
+                    ]
         self.progress.record(self.step, values)
         sheet(rows, self.folder / "drawings.png")
         return values

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 from transformers.models.clip.tokenization_clip import CLIPTokenizer
@@ -39,7 +40,7 @@ def byte_pairs(words: Iterable[str]) -> list[Pair]:
     spelled = [[*word[:-1], word[-1] + WORD_END] for word in words]
     merges: list[Pair] = []
     while any(len(pieces) > 1 for pieces in spelled):
-        counts = Counter(pair for pieces in spelled for pair in zip(pieces, pieces[1:], strict=False))
+        counts = Counter(pair for pieces in spelled for pair in pairwise(pieces))
         best = min(counts, key=lambda pair: (-counts[pair], pair))
         merges.append(best)
         spelled = [_merged(pieces, best) for pieces in spelled]

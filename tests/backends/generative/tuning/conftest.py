@@ -11,13 +11,14 @@ from visionrouter.backends.generative.tuning.config import NanoModel, Stage, Tun
 from visionrouter.backends.generative.tuning.labelled import TASKS, Labelled, Vocabulary
 
 PAINTS = torch.tensor([[200, 30, 30], [30, 160, 40], [30, 60, 200]], dtype=torch.uint8)
+VOCABULARY = Vocabulary(("sky", "floor"), ("person", "car", "cup"), ("red", "green", "blue"), 3)
 
 
 @dataclass(frozen=True)
 class Boxes:
     """Up to three boxes a picture; `person` boxes hold keypoints on a line from head to foot."""
 
-    vocabulary: Vocabulary = Vocabulary(("sky", "floor"), ("person", "car", "cup"), ("red", "green", "blue"), 3)
+    vocabulary: Vocabulary = VOCABULARY
 
     def __len__(self) -> int:
         return 10_000

@@ -28,7 +28,9 @@ def levels(drawing: torch.Tensor) -> np.ndarray:
 
 def test_depth_is_the_codec_s() -> None:
     depth = np.concatenate([np.geomspace(0.01, 3000, 1022), [np.inf, 0.0]]).astype(np.float32).reshape(32, 32)
-    difference = np.abs(levels(depth_drawing(torch.from_numpy(depth)[None]))[0].astype(int) - DEPTH.encode(depth))
+    difference = np.abs(
+        levels(depth_drawing(torch.from_numpy(depth)[None]))[0].astype(int) - DEPTH.encode(depth)
+    )
     assert difference.max() <= 1
     assert (difference == 0).mean() > 0.99, "float32 rounding alone may move a pixel by one place"
 

@@ -52,7 +52,9 @@ def losses(folder: Path) -> list[float]:
 
 
 def test_loss_falls(boxes: Source, tiny: TuningConfig, tmp_path: Path) -> None:
-    config = tiny.model_copy(update={"steps": 120, "stages": ONE_STAGE, "log_every": 20, "damaged_share": 0.0})
+    config = tiny.model_copy(
+        update={"steps": 120, "stages": ONE_STAGE, "log_every": 20, "damaged_share": 0.0}
+    )
     assert tune(boxes, config, tmp_path, device="cpu") is not None
     course = losses(tmp_path)
     assert course[-1] < 0.75 * course[0]
