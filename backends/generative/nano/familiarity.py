@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,7 +160,7 @@ def _some_prompt(task: Task, vocabulary: Vocabulary, rng: random.Random) -> str:
     return vocabulary.say(task, thing)
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Measure a folder of weights on a folder of pictures, write `familiarity.safetensors`, seal the weights."""
     from visionrouter.backends.generative.nano.pipeline import load_pipeline
 
@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True, help="folder of nano weights")
     parser.add_argument("--images", type=Path, required=True, help="folder of rendered pictures, 300 or more")
     parser.add_argument("--device", default="cpu")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     folder = WeightsFolder(arguments.weights)
     paths = sorted(p for p in arguments.images.iterdir() if p.suffix.lower() in (".png", ".jpg", ".jpeg"))
     pipeline = load_pipeline(folder.path, arguments.device)

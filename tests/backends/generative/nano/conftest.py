@@ -66,7 +66,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> P
     )
     raw.model.save(str(folder))
     tokenizer = CLIPTokenizer(
-        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=16, pad_token="<|endoftext|>"
+        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=48, pad_token="<|endoftext|>"
     )
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -79,7 +79,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory, one_thread: None) -> P
         text = CLIPTextModel(
             CLIPTextConfig(
                 vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=1,
-                num_attention_heads=2, max_position_embeddings=16, projection_dim=32, bos_token_id=0, eos_token_id=1,
+                num_attention_heads=2, max_position_embeddings=48, projection_dim=32, bos_token_id=0, eos_token_id=1,
                 pad_token_id=1,
             )
         )  # fmt: skip
