@@ -122,7 +122,10 @@ def _where(reader: Reader) -> Note:
         first.kind == "word" and first.text not in reserved.RESERVED and first.text not in nearest.known()
     ):
         return Note(0, f"{_quote(reader, 0)} does not begin like anything understood")
-    if reader.tokens[i].text.endswith(("er", "est")) and reader.tokens[i].text in v.UNSUPPORTED_DEGREES:
+    if (
+        reader.tokens[i].text.removesuffix("other").endswith(("er", "est"))
+        and reader.tokens[i].text in v.UNSUPPORTED_DEGREES
+    ):
         known = "largest, smallest, nearest, farthest, leftmost, rightmost, highest, lowest and middle"
         return Note(i, f"{_quote(reader, i)} compares in a way not understood; understood are {known}")
     return Note(

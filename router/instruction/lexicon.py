@@ -38,6 +38,7 @@ MAKE = _phrases(
     build|apply|overlay|see|locate|print|report|annotate|mark|label|put|place|add) [me|us]|
     i (want|need)|what (is|are) the|figure out|work out"""
 )
+DRAW = _phrases("(draw|put|place|overlay|mark|add|plot) [me]")
 TELL = _phrases(
     "(tell|show|give) [me|us]|estimate|measure|calculate|compute|find [out]|determine|say|work out|predict|report"
 )
@@ -120,7 +121,7 @@ POSE = _phrases(
     detection|keypoints detection|skeleton (detection|estimation|tracking)|joint (positions|locations|coordinates|keypoints)|body joints|body keypoints)|
     stick (figure|figures)|posture|postures|(body|human) (landmarks|posture)"""
 )
-CLASSIFY = _phrases("classify|categorise|categorize|identify|recognise|recognize|name|label")
+CLASSIFY = _phrases("classify|categorise|categorize|identify|recognise|recognize|name")
 CLASSIFICATION = _phrases("[image|object|scene] (classification|class|category|label)")
 WHAT_IS_THIS = _phrases(
     """what is (this|that|it)|what (is|are) (this|that|it) [a] (picture|photo|image|photograph) of|what is this [thing|object]|
@@ -132,7 +133,7 @@ KIND = _phrases(
     "(kind|type|sort|species|breed|make|model|variety|class|category|style) of|breed of|species of|(kinds|types|sorts) of"
 )
 
-HOW_MANY = _phrases("how many [of]")
+HOW_MANY = _phrases("how many [of (the|these|those)]")
 COUNT = _phrases("count [up] [how many]|tally|enumerate|count [up] [the] (number|amount) of")
 NUMBER_OF = _phrases(
     "[the] [total|exact] (number|count|amount|total|total number) of|count of|number of|how many"
@@ -143,8 +144,8 @@ THERE = _phrases(
     there (are|is)|in total|altogether|you (can|could) see|you see|(are|is) in (here|there|view)|appear|are in it|can be seen"""
 )
 
-FAR = _phrases(
-    "far [away|off|out]|distant|close|near|many (metres|meters|feet|m) [away]|many (metres|meters|feet) distant"
+FAR = Phrases(
+    {"": "far [away|off|out]|distant|many (metres|meters|feet|m) [away|distant]", "close": "close|near"}
 )
 DISTANCE = _phrases(
     """[the] [estimated|metric|absolute|exact|approximate] (distance|distances) [in (metres|meters)] [from (the camera|me|us|here|the viewer)]

@@ -76,7 +76,22 @@ class Lists:
 
 
 def _readings(things: tuple[Thing, ...], separators: tuple[str, ...]) -> set[tuple[Thing, ...]]:
-    return {things, _share_adjectives(things, separators), _share_modifiers(things, separators)}
+    shared = (things, _share_adjectives(things, separators), _share_modifiers(things, separators))
+    return {_share_determiner(reading, separators) for reading in shared}
+
+
+def _share_determiner(things: tuple[Thing, ...], separators: tuple[str, ...]) -> tuple[Thing, ...]:
+    """ "the dog and cat": the cat too."""
+    shared = [things[0]]
+    for separator, thing in zip(separators, things[1:], strict=True):
+        before, own = shared[-1], thing.own
+        single = before.determiner in ("the", "a") and not before.many and not before.own.plural
+        if separator == "soft" and single and not (thing.determiner or own.plural or own.number):
+            target = replace(thing.target, number="one" if before.determiner == "the" else 1)
+            shared.append(replace(thing, target=target, determiner=before.determiner))
+        else:
+            shared.append(thing)
+    return tuple(shared)
 
 
 def _share_adjectives(things: tuple[Thing, ...], separators: tuple[str, ...]) -> tuple[Thing, ...]:

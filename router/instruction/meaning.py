@@ -49,7 +49,18 @@ class Meaning:
             )
             return None
         for target in targets:
-            if target.noun in v.IMAGE_WORDS and _is_plain(target) and '"' not in target.text:
+            if (
+                target.noun in v.POINTERS
+                and target.number == "one"
+                and _is_plain(target)
+                and '"' not in target.text
+            ):
+                self._refuse(
+                    f'"{target.text}" is a place; give it with the request and say "segment this"',
+                    "segment this",
+                )
+                return None
+            if target.noun in v.IMAGE_WORDS and not target.relations and '"' not in target.text:
                 self._refuse(
                     f'"{target.text}" is all there is to see; say what in it',
                     "segment everything by class",
@@ -262,8 +273,18 @@ class Meaning:
         return self._say(Task.COMPOSITE, operation=Operation.COUNT)
 
     def _distance(self, parts: Parts) -> Instruction | None:
-        if parts.things[0].target.text.lower() == "field":
-            self._refuse("depth of field is a matter of lenses, not of distance", "depth map")
+        said = parts.things[0]
+        if said.target.noun in reserved.DEEP and "depth" in self.reader.plain.lower():
+            self._refuse(
+                f'the depth of "{said.target.text}" is not its distance',
+                f"how far is the {said.target.noun}",
+                "depth map",
+            )
+            return None
+        if parts.meaning("FAR") == "close" and (said.many or len(parts.things) > 1):
+            self._refuse(
+                "it may ask for distances from the camera or from each other", "how far is each person"
+            )
             return None
         return self._composite(Operation.DISTANCE, parts)
 

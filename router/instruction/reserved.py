@@ -35,7 +35,7 @@ _FUNCTION = words(
     not except exactly approximately about now please thanks thank"""
 )
 _VERBS = words(
-    """ones twice thrice driven made worn held eaten taken built ridden thrown caught drawn rgb hex pixelation
+    """ones rest others remainder twice thrice driven made worn held eaten taken built ridden thrown caught drawn rgb hex pixelation
     pixelating mosaic blurring selected clicked highlighted pointed prompted marked indicated segment segments segmented detect detects find finds locate classify estimate compute calculate generate pixelate
     pixelise pixelize pixellate blur blurred redact censor anonymise anonymize obscure conceal identify recognise
     recognize categorise categorize remove erase delete replace swap convert transform edit enhance create produce
@@ -80,8 +80,10 @@ ED_NOUNS = words(
 # What no look at a picture's class tells: "what time is it".
 QUALITIES = words(
     """time day date year month season size shape price age weight height temperature place country city town street
-    language brand emotion mood gender style weather number name word letter colour color direction angle position"""
+    language brand emotion mood gender style weather number name word letter breed species kind type sort make model variety colour color direction angle position"""
 )
+# What has a depth of its own: "depth of field", "depth of the water".
+DEEP = words("field focus water hole pool river lake sea ocean snow well pit colour color room")
 # "dog segmentation" names a thing, "panoptic segmentation" a way.
 OTHER_SEGMENTATIONS = words(
     "panoptic amodal video motion part medical interactive superpixel automatic unsupervised colour color text"

@@ -122,4 +122,5 @@ def is_pointer(anchor: Thing) -> bool:
     meant = {head, anchor.target.noun} & (v.IMAGE_WORDS | v.POINTERS | reserved.ANSWERS)
     covering = anchor.own.plural and head in ("box", "bar", "rectangle") and "black" in anchor.own.attributes
     unit = head in v.UNIT_WORDS and not anchor.determiner and anchor.own.number is None
-    return bool(meant) or covering or unit or (this and head in v.FRAMES)
+    abstract = head in v.ABSTRACT and not anchor.determiner  # "in flight", "at work"
+    return bool(meant) or abstract or covering or unit or (this and head in v.FRAMES)

@@ -148,8 +148,10 @@ class Things:
                 j = be[1] if be else len(self.reader)
             yield from self._simple(j, core, depth, predicate=j > i + 1)
         elif word in ("that", "which", "who"):
-            if anchored and not (word == "who" and is_person(core.noun)):
-                return
+            who = word == "who" and is_person(core.noun)
+            held = said.relations[-1].anchor if said.kind is RelationKind.WITH else None
+            if not who and (anchored or (held and not is_worn(held.noun))):
+                return  # it is said of the anchor, not of this
             be = self.reader.take(lexicon.BE, i + 1)
             if be is not None:
                 yield from self._simple(be[1], core, depth, predicate=True)

@@ -69,7 +69,7 @@ ADJECTIVES = words(
     talking playing grazing blooming burning falling floating hanging
     bald bearded blonde-haired blond-haired naked shirtless barefoot masked hooded pregnant male female
     front rear back frontal ripe unripe rotten fresh frozen hot cold raw cooked fried snowy sandy leafy grassy
-    visible hidden nearby distant electric wild stray foreign american british domestic urban rural fake real
+    far whole entire visible hidden nearby distant electric wild stray foreign american british domestic urban rural fake real
     famous beautiful pretty cute ugly handsome happy sad angry"""
 )
 # Adjectives that may follow the noun bare: "the man sitting", "cars parked on the road".
@@ -101,6 +101,7 @@ COMPOUNDS = words(
     little-finger middle-finger tank-top crop-top table-top shopping-center shopping-centre city-center
     city-centre wet-suit dry-cleaner hot-tub hot-plate hot-pot hot-air-balloon
     cold-drink rose-bush back-pack back-rest front-door back-door rear-window front-wheel rear-wheel back-wheel
+    upper-body lower-body upper-arm lower-arm upper-leg lower-leg upper-lip lower-lip lower-back
     cotton-candy round-about running-shoe swimming-pool swimming-cap swimming-trunks climbing-wall
     walking-stick sleeping-bag jumping-spider flying-fish drinking-fountain eating-area playing-card playing-field
     falling-rock dancing-bear hanging-basket moving-van soft-toy soft-drink real-estate fresh-water
@@ -251,6 +252,10 @@ POINTERS = {"bounding box"} | words(
     bbox roi"""
 )
 UNIT_WORDS = words("metre meter centimetre centimeter foot inch yard kilometre kilometer")
+ABSTRACT = words(
+    """flight work motion use action rest danger fire sale duty love focus night day winter summer autumn foot pain
+    public time general particular detail total progress order colour color"""
+)
 FRAMES = words("box frame zone crop")
 IMAGE_WORDS = words("image picture photo photograph pic frame scene shot snapshot view screenshot")
 
