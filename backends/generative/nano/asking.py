@@ -13,6 +13,9 @@ from visionrouter.schema.palette import BLACK, NAMED_COLOURS, separated_colours
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Palette, PaletteEntry, Target, Task
 
+MOST_CLASSES = 8
+"""Most classes of one referring target; each takes a drawing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -103,6 +106,10 @@ def _referring(query: Query, vocabulary: Vocabulary) -> Plan:
             raise UnsupportedTargetError(
                 f"{target.text!r}: the nano backbone compares things of one class; name one of {', '.join(names)}"
             )
+        if len(names) > MOST_CLASSES:
+            raise UnsupportedTargetError(
+                f"{target.text!r} means {len(names)} classes of the nano backbone; name one, such as {names[0]!r}"
+            )
         label = names[0] if len(names) == 1 else target.noun
         for name in names:
             words = _words(target, name, vocabulary, notes)
@@ -150,7 +157,10 @@ def _named(label: str) -> Target:
 
 
 def _known(target: Target, labels: Sequence[str], notes: list[str]) -> tuple[str, ...]:
-    """The classes that a target means. Raises `UnsupportedTargetError` where there is none."""
+    """The classes that a target means: the one of its own name, since the model was tuned on that word, or else those
+    it is grounded to. Raises `UnsupportedTargetError` where there is none."""
+    if target.noun in labels:
+        return (target.noun,)
     grounding = ground(target, labels)
     if not grounding.labels:
         raise UnsupportedTargetError(

@@ -41,6 +41,8 @@ SURVEY_FROM = 4
 """From this many classes on, instances are drawn only of those that a semantic drawing shows."""
 _SEEN_SHARE = 0.002
 """Share of the image that a class must cover there."""
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+"""What torch says of it, by device; there is no exception of its own on the CPU."""
 
 
 class NanoBackend(Backend):
@@ -215,7 +217,7 @@ class _Model:
             except FloatingPointError as error:
                 raise BackendError(f"nano: {error}") from error
             except (MemoryError, RuntimeError) as error:
-                if isinstance(error, MemoryError) or "memory" in str(error):
+                if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
                     raise ResourceError(
                         f"nano ran out of memory on {len(batch)} drawings; {error}"
                     ) from error

@@ -128,11 +128,11 @@ def _semantic(asks: Sequence[Ask], drawings: Sequence[U8], frame: Frame) -> Read
         trust = np.where(claims, sure, np.where(nowhere, np.minimum(trust, sure), trust))
         value[claims] = here[claims]
         signals.append(_palette_signals(code, drawing, decoded, decoded.margin))
-    black = asks[0].label
-    labels += [black] if black else []
     large = frame.enlarge_labels(value)
-    masks = [large == i for i in range(len(labels))]
-    return _segmentation(masks, labels, "semantic", frame.enlarge(trust), _worst(signals))
+    shown = [i for i in np.unique(large).tolist() if i < len(labels) or asks[0].label]
+    labels.append(asks[0].label)
+    masks = [large == i for i in shown]
+    return _segmentation(masks, [labels[i] for i in shown], "semantic", frame.enlarge(trust), _worst(signals))
 
 
 def _referring(asks: Sequence[Ask], drawings: Sequence[U8], frame: Frame) -> Reading:

@@ -12,7 +12,7 @@ from visionrouter.backends.generative.nano.vocabulary import Vocabulary
 
 NAMES = {
     "stuff": ["sky", "grass", "road"],
-    "things": ["person", "car", "bus", "truck", "dog", "potted plant"],
+    "things": ["person", "car", "bus", "truck", "dog", "potted plant", "chair"],
     "colours": ["red", "green", "blue"],
 }
 

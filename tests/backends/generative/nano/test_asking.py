@@ -99,6 +99,18 @@ def test_a_broad_word_takes_every_class_it_means(vocabulary: Vocabulary) -> None
     assert {ask.target for ask in masks} == {0}
 
 
+def test_a_class_named_by_its_own_word_is_that_class_alone(tmp_path: Path) -> None:
+    names = {"stuff": [], "things": ["chair", "couch", "bench", *"abcdefg"], "colours": []}
+    (tmp_path / "vocabulary.json").write_text(json.dumps(names))
+    furniture = Vocabulary.read(WeightsFolder(tmp_path))
+    (ask,) = plan(query(Task.SEMANTIC, palette=paint(chair="red", couch="cyan")), furniture).asks
+    assert [entry.label for entry in ask.palette] == ["chair", "couch"]
+    (ask,) = plan(
+        query(Task.REFERRING, target("chair", relation=Relation(RelationKind.NEAREST))), furniture
+    ).asks
+    assert ask.prompt == "segment the nearest chair"
+
+
 def test_nothing_named_means_all_classes(vocabulary: Vocabulary) -> None:
     everything = plan(query(Task.SEMANTIC), vocabulary).asks
     assert [entry.label for ask in everything for entry in ask.palette] == [*vocabulary.classes]
@@ -121,6 +133,7 @@ def test_what_is_lost_is_noted(vocabulary: Vocabulary) -> None:
         query(Task.REFERRING, target("vehicle", relation=Relation(RelationKind.NEAREST))),
         query(Task.REFERRING, target("car", relation=Relation(RelationKind.LEFT_OF, target("zebra")))),
         query(Task.REFERRING),
+        query(Task.REFERRING, target("object")),
         query(Task.INSTANCE, target("sky")),
         query(Task.POSE, target("car")),
         query(Task.SEMANTIC, palette=paint(zebra="red")),
