@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 try:
-    import triton
-    import triton.language as tl
+    import triton  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    import triton.language as tl  # type: ignore[import-untyped, import-not-found, unused-ignore]
 except ImportError:  # no GPU build of PyTorch: the plain formulas below serve
     triton = None
 
@@ -115,9 +115,8 @@ class _GroupNorm(torch.autograd.Function):
         groups = mean.shape[1]
         size = rows * channels // groups
         summed, dotted = (s.view(count, groups, -1) for s in sums(grad, x))
-        along = inverse[..., None] * (
-            dotted - mean[..., None] * summed
-        )  # sums of grad times the normalised x
+        # sums of grad times the normalised x
+        along = inverse[..., None] * (dotted - mean[..., None] * summed)
         gamma = weight.float().view(1, groups, -1)
         mean_grad = (gamma * summed).sum(2) / size
         mean_along = (gamma * along).sum(2) / size

@@ -158,7 +158,7 @@ def _enlarge_known(values: F32, known: Bool, frame: Frame) -> tuple[F32, Bool]:
     weight = frame.enlarge(known.astype(np.float32))
     total = frame.enlarge(np.where(known[..., None], values, 0))
     there = frame.enlarge_labels(known.astype(np.uint8)) == 1
-    mean: F32 = total / np.maximum(weight, np.float32(1e-6))[..., None]
+    mean: F32 = (total / np.maximum(weight, 1e-6)[..., None]).astype(np.float32)
     return mean, there & (weight > 1e-3)
 
 
