@@ -16,5 +16,7 @@ setup(
         for name, folder in FOLDERS.items()
         for package in [name, *(f"{name}.{found}" for found in find_packages(folder))]
     ],
-    package_data={"": ["py.typed", "*.yaml", "*.json", "*.txt", "presets/*.yaml", "profiles/*.yaml", "weights/**"]},
+    package_data={
+        "": ["py.typed", "*.yaml", "*.json", "*.txt", "presets/*.yaml", "profiles/*.yaml", "weights/**"]
+    },
 )

@@ -85,14 +85,20 @@ def load_profile(source: str | Path) -> Profile:
     return Profile(model.name, backends, limits)
 
 
-def _make(path: Path, name: str, entries: Mapping[str, BackendEntry], inside: tuple[str, ...] = ()) -> Backend:
+def _make(
+    path: Path, name: str, entries: Mapping[str, BackendEntry], inside: tuple[str, ...] = ()
+) -> Backend:
     """The backend `name`, and its parts: each an instance of its own, since a backend is called by one thread at a time."""
     if name in inside:
-        raise ProfileError(f"{path.name}: backends.{name} is a part of itself ({' > '.join((*inside, name))})")
+        raise ProfileError(
+            f"{path.name}: backends.{name} is a part of itself ({' > '.join((*inside, name))})"
+        )
     entry = entries[name]
     for part in entry.parts.values():
         if part not in entries:
-            raise ProfileError(f"{path.name}: backends.{name}.parts names {part!r}, which is not one of: {', '.join(entries)}")
+            raise ProfileError(
+                f"{path.name}: backends.{name}.parts names {part!r}, which is not one of: {', '.join(entries)}"
+            )
     parts = {role: _make(path, part, entries, (*inside, name)) for role, part in entry.parts.items()}
     return create(entry.use, name=name, params=entry.params, parts=parts)
 

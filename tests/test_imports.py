@@ -5,7 +5,7 @@ import sys
 
 import visionrouter
 
-HEAVY = "torch diffusers transformers onnxruntime timm cv2 ultralytics ray cel scipy PIL pycocotools click".split()
+HEAVY = {"torch", "diffusers", "transformers", "onnxruntime", "timm", "cv2", "ultralytics", "ray", "cel", "scipy", "PIL", "click", "pycocotools"}  # fmt: skip
 
 
 def loaded_after(statement):
@@ -15,7 +15,11 @@ def loaded_after(statement):
 
 
 def test_import_brings_no_heavy_library():
-    assert not loaded_after("import visionrouter") & set(HEAVY)
+    assert not loaded_after("import visionrouter") & HEAVY
+
+
+def test_words_are_only_read_where_words_are_given():
+    assert "visionrouter.instruction" not in loaded_after("import visionrouter")
 
 
 def test_the_public_face():
@@ -25,5 +29,5 @@ def test_the_public_face():
 
 
 def test_help_brings_no_model_library():
-    heavy = set(HEAVY) - {"click"}
+    heavy = HEAVY - {"click"}
     assert not loaded_after("import visionrouter.cli.main") & heavy

@@ -86,7 +86,9 @@ def row(name: str, taken: list[float]) -> None:
 
 
 def main() -> None:
-    print(f"{platform.machine()}, {os.cpu_count()} cores; Python {platform.python_version()}, numpy {np.__version__}, pydantic {pydantic.VERSION}\n")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores; Python {platform.python_version()}, numpy {np.__version__}, pydantic {pydantic.VERSION}\n"
+    )
     print(f"{'microseconds a request':<34} {'p50':>9} {'p95':>9} {'p99':>9}")
     bare, query = FakeBackend(script=ANSWER), Query(Task.DETECT, IMAGE, ASKED.targets)
     row("bare backend.predict", sequential(lambda: bare.predict([query])))

@@ -40,7 +40,9 @@ def judge(prediction: Prediction, limits: Limits | None) -> Verdict:
     for note in prediction.notes:
         kind, _, words = note.partition(":")
         if kind in _UNRESOLVED:
-            return Verdict(VerdictKind.FALL_BACK, Reason.UNRESOLVED, _UNRESOLVED[kind].format(words), UNCALIBRATED)
+            return Verdict(
+                VerdictKind.FALL_BACK, Reason.UNRESOLVED, _UNRESOLVED[kind].format(words), UNCALIBRATED
+            )
     signals = prediction.evidence.signals
     for name, limit in limits.items():
         value = signals.get(name)

@@ -98,7 +98,9 @@ class Engine:
             specs = [lane.backend.spec for lane in self._lanes.values()]
             usable = [spec for spec in specs if query.prompts or not spec.needs_prompts]
             resolved = resolve(route, query.task, usable, licences)
-            lanes = tuple((self._lanes[choice.backend], choice.accept or route.accept) for choice in resolved.choices)
+            lanes = tuple(
+                (self._lanes[choice.backend], choice.accept or route.accept) for choice in resolved.choices
+            )
             found = self._resolved[key] = ResolvedLanes(route, lanes, resolved.skipped)
         return found
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from visionrouter.instruction.grounding import ground
 from visionrouter.schema.task import Target
 
 
@@ -13,4 +12,6 @@ def knows_any(labels: tuple[str, ...] | None, targets: tuple[Target, ...]) -> bo
     """False only where `labels` is a closed vocabulary that none of `targets` can be mapped onto."""
     if labels is None or not targets:
         return True
+    from visionrouter.instruction.grounding import ground
+
     return any(ground(target, labels).labels for target in targets)

@@ -93,5 +93,5 @@ ANSWERS = words("pixel label class category segment instance")
 TASK_NOUNS = (
     ANSWERS
     | words("mask skeleton keypoint joint silhouette outline contour")
-    | {"body joint", "body keypoint"}
+    | {"body joint", "body keypoint", "bbox", "bounding box"}
 )

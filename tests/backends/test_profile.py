@@ -1,6 +1,7 @@
 """Profiles and the registry: what is written is what is made, and mistakes are named."""
 
 import pytest
+
 from visionrouter.backends.profile import load_profile, profile_names
 from visionrouter.backends.registry import create, names
 from visionrouter.schema.errors import ProfileError
@@ -51,7 +52,11 @@ def test_the_packages_profiles_load_without_reading_weights():
         ("depth:", "dept:", "dept"),
         ("max: 0.9", "max: 0.1", "min 0.5"),
         ("schema_version: 1", "schema_version: 9", "schema_version"),
-        ("slow: {use: fake}", "slow: {use: fake, parts: {a: later}}", "'later', which is not one of: quick, slow"),
+        (
+            "slow: {use: fake}",
+            "slow: {use: fake, parts: {a: later}}",
+            "'later', which is not one of: quick, slow",
+        ),
         ("slow: {use: fake}", "slow: {use: fake, parts: {a: slow}}", "part of itself"),
         ("name: mine", "name: [", "YAML"),
         ("name: mine", "name: mine\nname: other", "twice"),
@@ -69,7 +74,7 @@ def test_an_unknown_profile_lists_those_there_are():
 
 
 def test_a_missing_part_is_asked_for():
-    with pytest.raises(ProfileError, match="needs .*detector"):
+    with pytest.raises(ProfileError, match=r"needs .*detector"):
         create("cutout")
 
 

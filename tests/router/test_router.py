@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+
 from visionrouter.backends.fake import Answer, FakeBackend
 from visionrouter.engine.engine import EngineOptions
 from visionrouter.router import Router
@@ -378,5 +379,5 @@ def test_options_out_of_range_are_refused(options, words):
 
 def test_a_policy_that_names_a_stranger_is_refused_before_the_first_request():
     policy = {"schema_version": 1, "name": "p", "default": {"route": {"try": ["frist"]}}}
-    with pytest.raises(PolicyError, match="frist.*first"):
+    with pytest.raises(PolicyError, match=r"frist.*first"):
         router(first(), policy=policy)

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import PIL.Image
 import pytest
+
 from visionrouter.cli.main import main
 from visionrouter.schema.result import Result
 
@@ -82,7 +83,7 @@ def test_a_degraded_answer_is_marked(shell):
 
 
 def test_out_writes_overlay_and_arrays(shell, tmp_path):
-    code, out, _ = ask(shell, "photo.png", "find the dog", "--out", "made")
+    code, _, _ = ask(shell, "photo.png", "find the dog", "--out", "made")
     assert code == 0
     assert {p.name for p in (tmp_path / "made" / "photo").iterdir()} == {
         "overlay.png",

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from visionrouter.confidence.gate import judge, waive
 from visionrouter.schema.decision import Reason
 from visionrouter.schema.payload import Classification, DepthMap, Detections, Segmentation

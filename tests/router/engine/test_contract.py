@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from visionrouter.backends.fake import plausible
 from visionrouter.engine.contract import check_prediction
 from visionrouter.schema.errors import SchemaError
@@ -52,7 +53,9 @@ def test_wrong_size_empty_or_constant_maps_do_not(task, payload, words):
 
 
 def test_sky_everywhere_and_a_flat_wall_are_answers():
-    check_prediction(Query(Task.DEPTH, IMAGE), Prediction(DepthMap(np.full((70, 80), np.inf, np.float32), "m")))
+    check_prediction(
+        Query(Task.DEPTH, IMAGE), Prediction(DepthMap(np.full((70, 80), np.inf, np.float32), "m"))
+    )
     check_prediction(Query(Task.NORMALS, IMAGE), Prediction(NormalMap(up)))
 
 

@@ -4,6 +4,7 @@ import asyncio
 from concurrent.futures import Future
 
 import pytest
+
 from visionrouter.engine.waiting import AsyncWaiter, BlockingWaiter, drive
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from visionrouter.merge.join import count, distance, redact
 from visionrouter.schema.payload import DepthMap, Detections, Segmentation
 
