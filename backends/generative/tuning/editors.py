@@ -1,7 +1,7 @@
 """A diffusers InstructPix2Pix pipeline (SD 1.5 or SDXL class) for training: LoRA adapters or the whole UNet.
 
-The last timestep is trained to give the answer in one step (Garcia et al. 2025, arXiv 2409.11355): timesteps are
-spaced from the end ("trailing"), and its loss is that of the answer itself. A pipeline with v-prediction is given zero
+Most samples are at the last timestep, to give the answer in one step (Garcia et al. 2025, arXiv 2409.11355), and
+timesteps are spaced from the end ("trailing"). A pipeline with v-prediction is given zero
 terminal SNR (Lin et al. 2024, arXiv 2305.08891), so that the last timestep sees nothing of the answer; with
 epsilon-prediction the answer could not be told from pure noise, so its own last SNR stays.
 """
@@ -107,7 +107,8 @@ class EditorLearner:
         last: Tensor,
         noise: torch.Generator,
     ) -> Tensor:
-        """Squared error of the answer's latents at the last timestep, and of what the model predicts at the others."""
+        """Squared error of what the model predicts, latents weighted by their pixels. At one timestep that is the
+        answer's own error but for a factor."""
         with torch.no_grad():
             condition, answer = (
                 self._latents(pictures),
@@ -121,13 +122,9 @@ class EditorLearner:
         keep = self.signal[timestep].view(-1, 1, 1, 1)
         noisy = keep.sqrt() * answer + (1 - keep).sqrt() * start
         predicted = self._predict(noisy, condition, timestep, text)
-        if self.scheduler.config.prediction_type == "v_prediction":
-            wanted = keep.sqrt() * start - (1 - keep).sqrt() * answer
-            drawn = keep.sqrt() * noisy - (1 - keep).sqrt() * predicted
-        else:
-            wanted = start
-            drawn = (noisy - (1 - keep).sqrt() * predicted) / keep.sqrt()
-        error = torch.where(last.view(-1, 1, 1, 1), drawn - answer, predicted - wanted) ** 2
+        velocity = self.scheduler.config.prediction_type == "v_prediction"
+        wanted = keep.sqrt() * start - (1 - keep).sqrt() * answer if velocity else start
+        error = (predicted - wanted) ** 2
         share = adaptive_avg_pool2d(weights, answer.shape[-2:])
         return (error * share).mean((1, 2, 3)) * torch.where(last, 1.0, OTHER_STEPS_WEIGHT)
 
