@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from visionrouter.instruction import lexicon, vocabulary
 from visionrouter.instruction.lists import Lists
@@ -16,8 +16,7 @@ from visionrouter.instruction.thing import Thing
 from visionrouter.schema.task import Palette
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """What filled the slots of one sentence. `tables`: (table, meaning of the phrase found) in the order of the words."""
 
     things: tuple[Thing, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from visionrouter.instruction.patterns import Phrases
 from visionrouter.instruction.tokens import Token
@@ -14,8 +14,7 @@ V = TypeVar("V")
 _BUDGET = 4000
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """Why a reading failed at token `place`, for the message; `nearest` what to say instead."""
 
     place: int

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 from visionrouter.instruction.sentences import EXAMPLES
 from visionrouter.schema.errors import InstructionError
@@ -20,8 +19,7 @@ MAX_CHARACTERS = 2000
 Kind = Literal["word", "number", "ordinal", "hex", "quoted", "json", "mark"]
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One token; `start` and `end` are offsets into the text that was tokenised."""
 
     text: str
@@ -127,7 +125,7 @@ def _tokens(plain: str) -> Iterator[Token]:
             yield from _words(text, start)
         elif kind == "quoted" and _ARTICLE.match(text):
             yield from (
-                replace(t, start=t.start + start + 1, end=t.end + start + 1) for t in _tokens(text[1:-1])
+                t._replace(start=t.start + start + 1, end=t.end + start + 1) for t in _tokens(text[1:-1])
             )
         elif kind == "quoted":
             yield Token(text[1:-1].strip(), "quoted", start, end)
