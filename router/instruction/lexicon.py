@@ -21,9 +21,8 @@ EVERYTHING = _phrases(
     """everything [visible|there]|all|anything|all (things|objects|items|pixels|the things|the objects|of it)|
     (every|each) (thing|object|pixel|item)|all (of the|the) (objects|things|pixels|items)|every single (object|thing|pixel)"""
 )
-SCENE = _phrases(
-    "everything [visible|there]|all of it|(every|each) pixel|(all|all the) pixels|(each|every) point|the (room|street|landscape|space|surroundings)"
-)
+SCENE = _phrases("everything [visible|there]|all of it|(every|each) (pixel|point)|(all|all the) pixels")
+SURROUNDINGS = _phrases("the (room|street|landscape|space|surroundings)")
 THIS = _phrases(
     "this|that|it|this one|this here|(this|that) (object|thing|item)|[in|on] (this|the) (image|picture|photo)"
 )
@@ -54,7 +53,7 @@ BOXES = _phrases(
 DETECTION = _phrases("[object] (detection|detections|detector|localisation|localization)")
 SEGMENT = _phrases(
     """(segment|outline|extract|isolate|mask|select|cut|crop|trace|delineate|silhouette|separate) [out]|segment me|
-    (run|do|perform|apply) segmentation (on|of|for)|find and segment|get a segmentation of|separate out"""
+    find and segment|separate out"""
 )
 SEMANTIC = _phrases(
     """semantic (segmentation|segmentations|segmentation map|segmentation mask|segmentation masks|mask|masks|map|labels|labelling|
@@ -76,7 +75,7 @@ INSTANCE = _phrases(
 )
 SEGMENT_BY_INSTANCE = _phrases("instance segment|segment [out] (all|every|each) (instances of|instance of)")
 MASK = _phrases(
-    """[segmentation|binary|object|pixel|pixelwise|alpha|segmentation object] mask|segmentation [image]|segment|silhouette|cutout|cut out|
+    """[segmentation|binary|object|pixel|pixelwise|alpha|segmentation object] mask|segmentation image|segment|silhouette|cutout|cut out|
     outline|contour|matte|alpha matte|pixels"""
 )
 MASKS = _phrases(

@@ -11,7 +11,7 @@ from visionrouter.instruction.canonical import canonical
 from visionrouter.instruction.matching import Parts
 from visionrouter.instruction.palettes import check
 from visionrouter.instruction.reader import Reader
-from visionrouter.instruction.thing import Thing
+from visionrouter.instruction.thing import Thing, head_of
 from visionrouter.schema.task import Instruction, Operation, Target, Task
 
 Targets = tuple[Target, ...]
@@ -224,6 +224,8 @@ class Meaning:
 
     def _choose(self, parts: Parts) -> Instruction | None:
         targets = tuple(thing.target for thing in parts.things)
+        if any(head_of(target.noun) in v.GENERIC | v.IMAGE_WORDS for target in targets):
+            return None  # "which is this thing, a cat or a dog" has its thing before the choice
         if len(targets) < 2:
             self._refuse(
                 f'a choice between classes needs two or more; "{targets[0].text}" is one',
@@ -235,7 +237,7 @@ class Meaning:
 
     def _kind(self, parts: Parts) -> Instruction | None:
         targets = tuple(thing.target for thing in parts.things)
-        if targets[0].noun in v.IMAGE_WORDS:
+        if targets[0].noun in v.IMAGE_WORDS or targets[0].noun.endswith(("subject", " object")):
             return None
         if len(targets) > 1 or parts.things[0].many:
             self._refuse(
@@ -290,6 +292,11 @@ class Meaning:
 
     def _redact(self, parts: Parts) -> Instruction | None:
         style = parts.meaning("REDACT") or parts.meaning("COVERING") or parts.meaning("BLURRED") or None
+        anchors = [r.anchor for thing in parts.things for r in thing.target.relations if r.anchor]
+        if any(
+            anchor.noun in ("box", "bar", "rectangle") and "black" in anchor.attributes for anchor in anchors
+        ):
+            return None  # "with a black box" says how
         redacted = self._composite(Operation.REDACT, parts, style)
         if redacted is not None and not redacted.targets:
             self._refuse("it does not say what to make unrecognisable", "blur faces", "blur every person")

@@ -42,7 +42,8 @@ _VERBS = words(
     make show give tell draw isolate extract outline delineate count color colour colored coloured colors colours
     detection segmentation classification estimation instances semantic instance see want need look looks wears wear
     holds hold rides ride carries carry appear appears touch touches chase chases bite bites eat eats
-    run perform output return provide obtain recover determine infer predict apply
+    pixelisation pixelization overlay annotate visualise visualize boxed given chosen uploaded attached following input
+    prediction predictions localisation localization run perform output return provide obtain recover determine infer predict apply
     distance depth normals pose poses keypoints invisible blacken separately individually"""
 )
 _FOREIGN = words(
@@ -93,5 +94,5 @@ ANSWERS = words("pixel label class category segment instance")
 TASK_NOUNS = (
     ANSWERS
     | words("mask skeleton keypoint joint silhouette outline contour")
-    | {"body joint", "body keypoint", "bbox", "bounding box"}
+    | {"body joint", "body keypoint", "bbox", "bounding box", "key point"}
 )

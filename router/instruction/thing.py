@@ -119,7 +119,7 @@ def is_pointer(anchor: Thing) -> bool:
     if head in v.SIDE_WORDS and any(r.anchor is None for r in anchor.target.relations):
         return True
     this = anchor.target.text.lower().startswith(("this ", "that ", "these ", "those "))
-    meant = {head, anchor.target.noun} & (v.IMAGE_WORDS | v.POINTERS | reserved.ANSWERS)
+    meant = {head, anchor.target.noun} & (v.IMAGE_WORDS | v.POINTERS | v.QUESTIONED | reserved.ANSWERS)
     covering = anchor.own.plural and head in ("box", "bar", "rectangle") and "black" in anchor.own.attributes
     unit = head in v.UNIT_WORDS and not anchor.determiner and anchor.own.number is None
     abstract = head in v.ABSTRACT and not anchor.determiner  # "in flight", "at work"

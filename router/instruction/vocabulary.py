@@ -248,7 +248,7 @@ STUFF = words(
 QUESTIONED = words("number amount kind type sort species breed variety location position")
 GENERIC = words("object thing item stuff entity element")
 POINTERS = {"bounding box"} | words(
-    """point click cursor dot location position spot pixel marker coordinate pointer rectangle region area selection
+    """point click cursor dot location position spot pixel marker coordinate pointer rectangle region area part selection
     bbox roi"""
 )
 UNIT_WORDS = words("metre meter centimetre centimeter foot inch yard kilometre kilometer")

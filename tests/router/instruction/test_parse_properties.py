@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from visionrouter.instruction import canonical, lexicon, parse
 from visionrouter.instruction import vocabulary as v
 from visionrouter.instruction.parser import without_text
-from visionrouter.instruction.patterns import Phrases
+from visionrouter.instruction.patterns import Choice, Node, Phrases, Word, compile_pattern
+from visionrouter.instruction.sentences import NONTERMINALS, SENTENCES
 from visionrouter.instruction.thing import colours_first, in_order
 from visionrouter.schema.errors import InstructionError
 from visionrouter.schema.task import (
@@ -67,6 +70,44 @@ def test_any_salad_of_known_words_is_answered_or_refused(text: str) -> None:
     instruction = answer(text)
     if instruction is not None:
         assert without_text(parse(canonical(instruction))) == without_text(instruction)
+
+
+SAID = {
+    "things": ["the dog", "every red car", "two men with hats", "sky, road", "the cup on the table", "people", "objects", "the image", "the box",
+               "the second car from the left", "the mask", "this", "both dogs", '"stop sign"', "the dog's tail", "a cat or a dog"],
+    "or_things": ["a cat or a dog", "cats, dogs and birds", "this"],
+    "described": ["dogs are sitting", "car is the nearest", "of the dogs is the largest"],
+    "palette": ["sky blue, road gray", '{"cat": "red"}', "cars red and the rest black", "red for cars"],
+}  # fmt: skip
+
+
+def spoken(nodes: Sequence[Node], draw: Callable[[Sequence[str]], str]) -> str:
+    """One sentence of a pattern, its choices drawn."""
+    words: list[str] = []
+    for node in nodes:
+        if isinstance(node, Word):
+            words.append(node.text)
+        elif isinstance(node, Choice):
+            words.append(spoken(node.options[int(draw([str(i) for i in range(len(node.options))]))], draw))
+        elif node.terminal:
+            table = getattr(lexicon, node.name, None) or getattr(v, node.name)
+            words.append(draw([" ".join(phrase) for phrase in table.phrases]))
+        elif node.name in NONTERMINALS:
+            words.append(spoken(compile_pattern(NONTERMINALS[node.name]), draw))
+        else:
+            words.append(draw(SAID[node.name]))
+    return " ".join(filter(None, words))
+
+
+@settings(few, max_examples=150)
+@given(st.data(), st.sampled_from(SENTENCES))
+def test_any_sentence_of_the_grammar_is_answered_or_refused(
+    data: st.DataObject, sentence: tuple[str, str]
+) -> None:
+    text = spoken(compile_pattern(sentence[1]), lambda options: data.draw(st.sampled_from(options)))
+    instruction = answer(text)
+    if instruction is not None:
+        assert without_text(parse(canonical(instruction))) == without_text(instruction), text
 
 
 attributes = st.lists(st.sampled_from(ATTRIBUTES), max_size=2, unique=True).map(tuple).map(colours_first)

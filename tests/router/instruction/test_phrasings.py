@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
 from visionrouter.instruction import canonical, parse
+from visionrouter.instruction.matching import Matcher
 from visionrouter.instruction.parser import without_text
+from visionrouter.instruction.politeness import stripped
+from visionrouter.instruction.reader import Reader
+from visionrouter.instruction.sentences import SENTENCES
+from visionrouter.instruction.tokens import normalise, tokenize
 from visionrouter.schema.errors import InstructionError
 from visionrouter.schema.task import Instruction, Target
 
@@ -46,6 +52,15 @@ def row_of(instruction: Instruction) -> list[str]:
 def test_the_table_is_as_large_as_promised() -> None:
     assert len(set(TEXTS)) >= 300
     assert len({text for text, _ in REFUSED}) >= 80
+
+
+def test_every_sentence_of_the_grammar_is_reached_and_has_a_meaning() -> None:
+    reached = set()
+    for text in [*TEXTS, *(text for text, _ in REFUSED if text.isprintable() and text.isascii())]:
+        plain = normalise(text)
+        with contextlib.suppress(InstructionError):
+            reached |= {name for name, _ in Matcher(Reader(plain, stripped(tokenize(plain)))).sentences()}
+    assert reached == {name for name, _ in SENTENCES}
 
 
 @pytest.mark.parametrize("row", UNDERSTOOD, ids=TEXTS)
