@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from visionrouter.instruction import reserved
+from visionrouter.instruction import lexicon, reserved
 from visionrouter.instruction import vocabulary as v
 from visionrouter.instruction.canonical import canonical
+from visionrouter.instruction.inflection import plural
 from visionrouter.instruction.matching import Parts
 from visionrouter.instruction.palettes import check
 from visionrouter.instruction.reader import Reader
@@ -49,6 +50,8 @@ class Meaning:
             )
             return None
         for target in targets:
+            if tuple(plural(target.noun).split()) in lexicon.POSE.phrases and _is_plain(target):
+                return None  # "where are the body joints" asks for poses
             if (
                 target.noun in v.POINTERS
                 and target.number == "one"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from visionrouter.instruction import reserved
+from visionrouter.instruction import lexicon, reserved
 from visionrouter.instruction import vocabulary as v
 from visionrouter.instruction.inflection import is_plural, singular
 from visionrouter.instruction.reader import Reader
@@ -217,6 +217,8 @@ class Nouns:
         if i >= len(self.reader) or self.reader.tokens[i].kind != "word":
             return False
         word = self.reader.tokens[i].text
+        if i == 0 and word in lexicon.MAKE.first_words:
+            return False  # the verb of "get people segmentation"
         if (
             len(word) < 2
             or word in reserved.RESERVED

@@ -43,7 +43,7 @@ _VERBS = words(
     detection segmentation classification estimation instances semantic instance see want need look looks wears wear
     holds hold rides ride carries carry appear appears touch touches chase chases bite bites eat eats
     pixelisation pixelization overlay annotate visualise visualize boxed given chosen uploaded attached following input
-    prediction predictions localisation localization run perform output return provide obtain recover determine infer predict apply
+    separate individual distinct unique prediction predictions localisation localization run perform output return provide obtain recover determine infer predict apply
     distance depth normals pose poses keypoints invisible blacken separately individually"""
 )
 _FOREIGN = words(
