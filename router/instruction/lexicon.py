@@ -22,7 +22,7 @@ EVERYTHING = _phrases(
     (every|each) (thing|object|pixel|item)|all (of the|the) (objects|things|pixels|items)|every single (object|thing|pixel)"""
 )
 SCENE = _phrases("everything [visible|there]|all of it|(every|each) (pixel|point)|(all|all the) pixels")
-SURROUNDINGS = _phrases("the (room|street|landscape|space|surroundings)")
+SURROUNDINGS = _phrases("(the|this|my) (room|street|landscape|space|surroundings)")
 THIS = _phrases(
     "this|that|it|this one|this here|(this|that) (object|thing|item)|[in|on] (this|the) (image|picture|photo)"
 )

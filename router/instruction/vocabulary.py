@@ -160,7 +160,7 @@ SUPERLATIVES: Phrases[Kinds] = Phrases(
         (R.TOPMOST, R.RIGHTMOST): "(top|upper|topmost) (right|rightmost)",
         (R.BOTTOMMOST, R.LEFTMOST): "(bottom|lower|bottommost) (left|leftmost)",
         (R.BOTTOMMOST, R.RIGHTMOST): "(bottom|lower|bottommost) (right|rightmost)",
-        (R.NEAREST,): "nearest|closest|foreground",
+        (R.NEAREST,): "nearest|closest",
         (R.FARTHEST,): "farthest|furthest|most distant|(furthest|farthest) away",
         (R.LARGEST,): "largest|biggest",
         (R.SMALLEST,): "smallest|tiniest|littlest",
