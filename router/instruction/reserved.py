@@ -36,7 +36,7 @@ _FUNCTION = words(
 )
 _VERBS = words(
     """ones rest others remainder twice thrice driven made worn held eaten taken built ridden thrown caught drawn rgb hex pixelation
-    pixelating mosaic blurring selected clicked highlighted pointed prompted marked indicated segment segments segmented detect detects find finds locate classify estimate compute calculate generate pixelate
+    pixelating mosaic mosaics blurring selected clicked highlighted pointed prompted marked indicated segment segments segmented detect detects find finds locate classify estimate compute calculate generate pixelate
     pixelise pixelize pixellate blur blurred redact censor anonymise anonymize obscure conceal identify recognise
     recognize categorise categorize remove erase delete replace swap convert transform edit enhance create produce
     make show give tell draw isolate extract outline delineate count color colour colored coloured colors colours

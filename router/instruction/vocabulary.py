@@ -245,13 +245,13 @@ STUFF = words(
     soil sunlight fog smoke vegetation terrain background foreground cloud mountain forest field lawn asphalt gravel
     beach land foliage rain ice fire"""
 )
-QUESTIONED = words("number amount kind type sort species breed variety location position")
+QUESTIONED = words("number amount total kind type sort species breed variety location position")
 GENERIC = words("object thing item stuff entity element")
 POINTERS = {"bounding box"} | words(
     """point click cursor dot location position spot pixel marker coordinate pointer rectangle region area part selection
     bbox roi"""
 )
-UNIT_WORDS = words("metre meter centimetre centimeter foot inch yard kilometre kilometer")
+UNIT_WORDS = words("unit metre meter centimetre centimeter foot inch yard kilometre kilometer")
 ABSTRACT = words(
     """flight work motion use action rest danger fire sale duty love focus night day winter summer autumn foot pain
     public time general particular detail total progress order colour color"""
