@@ -94,7 +94,7 @@ class NanoBackend(Backend):
             batch_limit=BATCH,
             depth_unit="m",
             cost=10.0,
-            memory_mb=700,
+            memory_mb=1000,
             extra="nano",
             requires=("diffusers", "torch", "transformers", "safetensors"),
         )
