@@ -93,10 +93,11 @@ class Familiarity:
 
     def write(self, folder: Path) -> None:
         """Write the folder's statistics."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         tensors = {"whitening": self.whitening, **{f"mean.{kind}": mean for kind, mean in self.means.items()}}
-        save_file(tensors, folder / FILE, metadata={"layer": self.layer, "scale": repr(self.scale)})
+        metadata = {"layer": self.layer, "scale": repr(self.scale)}
+        (folder / FILE).write_bytes(save(tensors, metadata))
 
 
 def shrunk_covariance(centred: _F64) -> _F64:
