@@ -1,0 +1,101 @@
+"""The calibration files at hand, and which of them speak of what really runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from visionrouter.confidence.gate import Standing
+from visionrouter.confidence.losses import LOSSES, PIXEL_ERRORS
+from visionrouter.confidence.scope import Scope
+from visionrouter.schema.route import Limits, Regions
+from visionrouter.schema.task import Task
+
+if TYPE_CHECKING:
+    from visionrouter.confidence.documents import CalibrationDocument
+    from visionrouter.confidence.drift import Watch
+
+
+class Calibrations:
+    """Limits of a profile, and calibrations of what is asked through it.
+
+    `watches` are drift watches by scope: while one of them has raised its alarm, the certificates of its scope count for
+    nothing.
+    """
+
+    def __init__(
+        self,
+        limits: Mapping[str, Mapping[Task, Limits]],
+        documents: Sequence[CalibrationDocument] = (),
+        watches: Mapping[Scope, Watch] | None = None,
+    ) -> None:
+        self._limits = limits
+        self._documents = tuple(documents)
+        self._watches = dict(watches or {})
+
+    def limits(self, subject: str, task: Task) -> Limits | None:
+        """What the profile says an answer must keep, None where nobody measured it."""
+        return self._limits.get(subject, {}).get(task)
+
+    def standing(self, subject: str, task: Task, *, weights: str, evidence: str) -> Standing:
+        """What answers of `subject` to `task` are judged by, where they are made with these weights and this evidence.
+
+        A calibration whose digests differ is left out, and the standing says which did.
+        """
+        limits = self.limits(subject, task)
+        scope = scope_of(subject, task)
+        why_not = f"nothing was calibrated for {scope}"
+        for document in self._documents:
+            condition = document.condition(scope)
+            calibrator = document.calibrator(scope)
+            if condition is None or calibrator is None:
+                continue
+            differs = [
+                name
+                for name, mine in (("weights", weights), ("evidence", evidence))
+                if getattr(condition, name) != mine
+            ]
+            if differs:
+                why_not = f"the calibration of {scope} was made with other {' and '.join(differs)}; calibrate again"
+                continue
+            return Standing(
+                limits,
+                calibrator,
+                document.pixel_calibrator(pixel_scope_of(subject, task)),
+                document.outcomes_of(scope),
+                watch=self._watches.get(scope),
+            )
+        return Standing(limits, why_not=why_not)
+
+
+def scope_of(subject: str, task: Task) -> Scope:
+    """What a calibration of `subject` speaks of: the task's loss, and from where on an answer is bad."""
+    loss = LOSSES[task]
+    return Scope(subject, task, loss.name, loss.bad_above)
+
+
+def pixel_scope_of(subject: str, task: Task) -> Scope:
+    """The same of its pixels, for dense tasks; of the answer as a whole for others."""
+    error = PIXEL_ERRORS.get(task)
+    return scope_of(subject, task) if error is None else Scope(subject, task, error.name, error.bad_above)
+
+
+def mended_subject(base: str, patch: str) -> str:
+    """The name that answers of `base` mended with `patch`'s go by: a subject of its own."""
+    return f"{base}+{patch}"
+
+
+def evidence_digest(
+    probes: Sequence[str], versions: Sequence[str], checker: tuple[str, str] | None, regions: Regions | None
+) -> str:
+    """SHA-256 over what made the signals: the probes, the backends' versions, the second opinion (name and weights)
+    and, of mended answers, where they are mended. The order in which a policy names its probes makes no difference."""
+    made_of = [
+        sorted(probes),
+        list(versions),
+        checker,
+        None if regions is None else [regions.below, regions.max_share, regions.max_count, regions.min_share],
+    ]
+    return hashlib.sha256(json.dumps(made_of, separators=(",", ":")).encode()).hexdigest()
