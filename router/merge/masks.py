@@ -16,7 +16,7 @@ from visionrouter.merge.elements import (
 )
 from visionrouter.merge.matching import Cluster, cluster, mask_iou, same_labels
 from visionrouter.merge.part import Merged, Part, canonical, one_size, pixel_weights, supported
-from visionrouter.schema.arrays import F32, Bool
+from visionrouter.schema.arrays import F32, U8, Bool
 from visionrouter.schema.errors import SchemaError
 from visionrouter.schema.payload import Segmentation
 
@@ -153,13 +153,12 @@ def _class_score(label: str, payloads: Sequence[Segmentation], parts: Sequence[P
     return min(1.0, sum(w * score for w, score in known) / sum(w for w, _ in known))
 
 
-def heaviest(
-    weights: F32, speaks: Bool, sources: Sequence[int]
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def heaviest(weights: F32, speaks: Bool, sources: Sequence[int]) -> U8:
     """uint8 (H, W): of the sources that speak for a pixel's answer, the one with the most weight there.
 
     `weights`, `speaks` (S, H, W). Where none speaks: the first of `sources`, heaviest first.
     """
     ordered = list(sources)
     loud = np.where(speaks, weights, 0)[ordered]
-    return np.array(ordered, np.uint8)[loud.argmax(0)]
+    chosen: U8 = np.array(ordered, np.uint8)[loud.argmax(0)]
+    return chosen

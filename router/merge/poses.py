@@ -153,4 +153,5 @@ def _edges(
 
 
 def _area(boxes: F32) -> F64:
-    return (boxes[:, 2:] - boxes[:, :2]).astype(np.float64).clip(0).prod(-1)
+    area: F64 = (boxes[:, 2:] - boxes[:, :2]).astype(np.float64).clip(0).prod(-1)
+    return area
