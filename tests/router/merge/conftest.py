@@ -66,7 +66,7 @@ def depth(unit):
 
 
 def normals(rng):
-    values = rng.normal(size=(H, W, 3)) + (0, 0, 2)
+    values = rng.normal((0, 0, 2), 1, (H, W, 3))
     values /= np.linalg.norm(values, axis=-1, keepdims=True)
     values[rng.random((H, W)) < 0.1] = np.nan
     return NormalMap(values.astype(np.float32))
@@ -77,7 +77,9 @@ def poses(rng):
     boxes = _boxes(rng, n)
     places = boxes[:, None, :2] + rng.random((n, len(names), 2)) * (boxes[:, None, 2:] - boxes[:, None, :2])
     found = rng.random((n, len(names))) * (rng.random((n, len(names))) < 0.8)
-    return Poses(places.astype(np.float32), found.astype(np.float32), boxes, _scores(rng, n), names, ((0, 1),))
+    return Poses(
+        places.astype(np.float32), found.astype(np.float32), boxes, _scores(rng, n), names, ((0, 1),)
+    )
 
 
 def classes(rng):
@@ -119,5 +121,3 @@ def scene():
     values = 4 + 0.05 * x + 12 * np.exp(-((y - 20) ** 2) / 400)
     values[25:45, 30:50] = 3
     return values.astype(np.float32)
-
-

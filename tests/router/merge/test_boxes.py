@@ -41,7 +41,9 @@ def test_it_is_the_papers_fusion_where_no_source_overlaps_itself(seed):
         weights=weights,
         iou_thr=0.55,
     )
-    ours = sorted(zip(merged.payload.labels, merged.payload.boxes.tolist(), merged.payload.scores, strict=True))
+    ours = sorted(
+        zip(merged.payload.labels, merged.payload.boxes.tolist(), merged.payload.scores, strict=True)
+    )
     theirs = sorted(zip((WORDS[int(n)] for n in labels), boxes.tolist(), scores, strict=True))
     assert [label for label, _, _ in ours] == [label for label, _, _ in theirs]
     np.testing.assert_allclose([b for _, b, _ in ours], [b for _, b, _ in theirs], atol=1e-5)

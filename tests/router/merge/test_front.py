@@ -13,15 +13,12 @@ from visionrouter.schema.payload import (
     Composite,
     DepthMap,
     Detections,
-    NormalMap,
     Poses,
     Segmentation,
 )
 from visionrouter.schema.task import Operation
 
-quick = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -104,56 +101,75 @@ def _sorted(payload):
     )
 
 
-@quick
-@given(seed=SEEDS)
-def test_nothing_is_invented(make, seed):
-    parts = draw_parts(make, seed)
-    payloads, merged = [p.payload for p in parts], merge(parts)
-    answer = merged.payload
-    match answer:
-        case Classification():
-            for i, label in enumerate(answer.labels):
-                assert label in payloads[merged.element_sources[i]].labels
-            listed = {label for p in payloads for label in p.labels}
-            assert listed == set(answer.labels)
-        case Detections() | Segmentation(mode="instance" | "referring" | "promptable"):
-            for i, label in enumerate(answer.labels):
-                seen = np.flatnonzero(merged.contributors[i])
-                assert merged.element_sources[i] in seen
-                assert any(label in payloads[s].labels for s in seen)
-            if isinstance(answer, Segmentation):
-                union = np.any([p.masks.any(0) for p in payloads], 0)
-                assert not (answer.masks.any(0) & ~union).any()
-            elif len(answer):
-                corners = np.concatenate([p.boxes for p in payloads])
-                assert (answer.boxes.min(0) >= corners.min(0)).all()
-                assert (answer.boxes.max(0) <= corners.max(0)).all()
-        case Segmentation():
-            for label, mask in zip(answer.labels, answer.masks, strict=True):
-                said = [p.masks[p.labels.index(label)] for p in payloads if label in p.labels]
-                assert not (mask & ~np.any(said, 0)).any()
-        case DepthMap():
-            stack = np.array([p.values for p in payloads if p.unit == answer.unit])
-            if answer.unit == "m":
-                low, high = np.fmin.reduce(stack), np.fmax.reduce(stack)
-                known = ~np.isnan(answer.values)
-                assert np.array_equal(known, ~np.isnan(low))
-                assert (answer.values[known] >= low[known] * 0.9999).all()
-                assert (answer.values[known] <= high[known] * 1.0001).all()
-            assert (np.isposinf(stack).any(0) >= np.isposinf(answer.values)).all()
-        case NormalMap():
-            stack = np.array([p.values for p in payloads])
-            cosine = np.nan_to_num((stack * answer.values).sum(-1), nan=-1).max(0)
-            known = np.isfinite(answer.values).all(-1)
-            assert np.array_equal(known, np.isfinite(stack).all(-1).any(0))
-            assert (cosine[known] > 0.45).all()
-        case Poses():
-            assert set(answer.names) == {name for p in payloads for name in p.names}
-            assert len(answer) <= sum(len(p) for p in payloads)
+def held(parts, merged):
+    """What was given, and the answer: with its numbers of sources and its trust in range."""
     if merged.source_map is not None:
         assert merged.source_map.max() < len(parts)
     if merged.confidence_map is not None:
         assert 0 <= merged.confidence_map.min() <= merged.confidence_map.max() <= 1
+    return [part.payload for part in parts], merged.payload
+
+
+@quick
+@given(
+    seed=SEEDS,
+    kind=st.sampled_from(["detections", "instance", "referring", "promptable", "poses", "classes"]),
+)
+def test_no_thing_is_invented(makers, seed, kind):
+    parts = draw_parts(makers[kind], seed)
+    merged = merge(parts)
+    payloads, answer = held(parts, merged)
+    assert merged.contributors.any(1).all()
+    assert all(merged.contributors[i, s] for i, s in enumerate(merged.element_sources))
+    if isinstance(answer, Poses):
+        assert set(answer.names) == {name for p in payloads for name in p.names}
+    else:
+        for i, label in enumerate(answer.labels):
+            assert label in payloads[merged.element_sources[i]].labels
+    if isinstance(answer, Segmentation):
+        assert not (answer.masks.any(0) & ~np.any([p.masks.any(0) for p in payloads], 0)).any()
+    if isinstance(answer, Detections | Poses) and len(answer):
+        corners = np.concatenate([p.boxes for p in payloads])
+        assert (answer.boxes.min(0) >= corners.min(0)).all()
+        assert (answer.boxes.max(0) <= corners.max(0)).all()
+
+
+@quick
+@given(seed=SEEDS)
+def test_no_class_is_invented(makers, seed):
+    payloads, answer = held(parts := draw_parts(makers["semantic"], seed), merge(parts))
+    assert set(answer.labels) == {label for p in payloads for label in p.labels}
+    for label, mask in zip(answer.labels, answer.masks, strict=True):
+        said = [p.masks[p.labels.index(label)] for p in payloads if label in p.labels]
+        assert not (mask & ~np.any(said, 0)).any()
+
+
+@quick
+@given(seed=SEEDS)
+def test_no_depth_is_invented(makers, seed):
+    payloads, answer = held(parts := draw_parts(makers["metres"], seed), merge(parts))
+    stack = np.array([p.values for p in payloads])
+    low, high = np.fmin.reduce(stack), np.fmax.reduce(stack)
+    known = ~np.isnan(answer.values)
+    assert np.array_equal(known, ~np.isnan(low))
+    assert (answer.values[known] >= low[known] * 0.9999).all()
+    assert (answer.values[known] <= high[known] * 1.0001).all()
+    assert not (np.isposinf(answer.values) & ~np.isposinf(stack).any(0)).any()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        apart = np.nanmin(np.abs(np.log(stack / answer.values)), 0, initial=9)
+    assert (apart[np.isfinite(answer.values)] <= np.log(1.25) + 1e-5).all(), (
+        "a depth that some source is near to"
+    )
+
+
+@quick
+@given(seed=SEEDS)
+def test_no_direction_is_invented(makers, seed):
+    payloads, answer = held(parts := draw_parts(makers["normals"], seed), merge(parts))
+    stack = np.array([p.values for p in payloads])
+    known = np.isfinite(answer.values).all(-1)
+    assert np.array_equal(known, np.isfinite(stack).all(-1).any(0))
+    assert (np.nan_to_num((stack * answer.values).sum(-1), nan=-1).max(0)[known] >= 0.49).all()
 
 
 def test_parts_that_answer_different_questions_are_refused(makers):
