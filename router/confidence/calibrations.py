@@ -58,7 +58,9 @@ class Calibrations:
                 if getattr(condition, name) != mine
             ]
             if differs:
-                why_not = f"the calibration of {scope} was made with other {' and '.join(differs)}; calibrate again"
+                why_not = (
+                    f"the calibration of {scope} was made with other {' and '.join(differs)}; calibrate again"
+                )
                 continue
             return Standing(
                 limits,

@@ -155,7 +155,9 @@ def _calibrated(
         return _no(Reason.EVIDENCE_MISSING, str(missing))
     if reading.outside:
         names = ", ".join(reading.outside)
-        return _no(Reason.EXTRAPOLATED, f"{names}: beyond anything that was calibrated on", reading.confidence)
+        return _no(
+            Reason.EXTRAPOLATED, f"{names}: beyond anything that was calibrated on", reading.confidence
+        )
     if isinstance(certificate, Certificate):
         return _certified(reading, certificate)
     said = f"confidence {reading.confidence:.3f}, at least {accept.confidence:g} is asked"
@@ -169,7 +171,13 @@ def _certified(reading: Reading, certificate: Certificate) -> Verdict:
         said = f"confidence {reading.confidence:.3f}, certified from {certificate.threshold:.3f} on"
         return _no(Reason.CONFIDENCE_LOW, said, reading.confidence)
     assert certificate.delta is not None
-    risk = Risk(certificate.bound, certificate.alpha, certificate.delta, str(certificate.scope), certificate.scope.loss)
+    risk = Risk(
+        certificate.bound,
+        certificate.alpha,
+        certificate.delta,
+        str(certificate.scope),
+        certificate.scope.loss,
+    )
     return Verdict(
         VerdictKind.ACCEPT, Reason.CERTIFIED, certificate.statement, CALIBRATED, reading.confidence, risk
     )

@@ -50,7 +50,9 @@ def put(lane: Lane, query: Query, deadline: Deadline, timeout_ms: float | None) 
         return _refused(lane, query, now_ms, Reason.DEADLINE_EXCEEDED, "no time was left to try")
     if not knows_any(lane.backend.spec.labels, query.targets):
         words = ", ".join(target.noun for target in query.targets)
-        return _refused(lane, query, now_ms, Reason.UNSUPPORTED_TARGET, f"its vocabulary has no word for {words}")
+        return _refused(
+            lane, query, now_ms, Reason.UNSUPPORTED_TARGET, f"its vocabulary has no word for {words}"
+        )
     if not lane.breaker.allow():
         return _refused(lane, query, now_ms, Reason.BREAKER_OPEN, "left alone after failures")
     try:

@@ -48,8 +48,8 @@ class LaneState:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How a route went. `chosen` is the candidate the answer is, None where there is none, and `verdict` what was said
-   
+    """How a route went. `chosen` is the candidate the answer is, None where there is none. `waited_ms`: time spent
+    waiting for backends."""
 
     outcome: Outcome
     reason: Reason
@@ -125,7 +125,6 @@ class Engine:
                 if joined is not None and joined.accepted:
                     return _finished(journey, plan, Outcome.MERGED, joined.verdict.reason, joined)
         return _exhausted(journey, plan)
-
 
     async def _mended(
         self, journey: Journey, plan: Itinerary, base: Stop, patch: Lane, prediction: Prediction
@@ -224,4 +223,6 @@ def _exhausted(journey: Journey, plan: Itinerary) -> Run:
     if plan.route.otherwise == "best_effort" and candidates:
         found = (c for c in candidates if not is_empty(c.prediction.payload))
         return _finished(journey, plan, Outcome.DEGRADED, reason, next(found, candidates[0]))
-    return _finished(journey, plan, Outcome.ABSTAINED if candidates or not attempts else Outcome.FAILED, reason)
+    return _finished(
+        journey, plan, Outcome.ABSTAINED if candidates or not attempts else Outcome.FAILED, reason
+    )

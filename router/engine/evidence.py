@@ -43,7 +43,7 @@ async def collect(
     waiting = [
         (inquiry, questions, [_put(inquiry, question, query, answered, deadline, timeout_ms) for question in questions])
         for inquiry in inquiries
-        for questions in (inquiry.probe.questions(query, prediction),)
+        for questions in (inquiry.probe.questions(query),)
     ]  # fmt: skip
     got: dict[str, Answer] = {}
     findings: list[Finding] = []

@@ -18,8 +18,8 @@ from visionrouter.engine.journey import Journey
 from visionrouter.engine.lane import Lane
 from visionrouter.engine.stops import Stop
 from visionrouter.merge.mend import Patch, mend
-from visionrouter.merge.regions import doubtful
 from visionrouter.merge.regions import Regions as Spots
+from visionrouter.merge.regions import doubtful
 from visionrouter.schema.arrays import F32
 from visionrouter.schema.payload import DepthMap, NormalMap, Segmentation
 from visionrouter.schema.prediction import Evidence, Prediction

@@ -52,7 +52,9 @@ def itinerary(
     allowed = [lane for lane in lanes.values() if licences.permits(lane.backend.spec.licence)]
     able = [lane for lane in allowed if _can(lane, query.task, prompted=bool(query.prompts))]
     measured = [lane for lane in able if calibrations.limits(lane.name, query.task) is not None]
-    specs = [lane.backend.spec for lane in lanes.values() if query.prompts or not lane.backend.spec.needs_prompts]
+    specs = [
+        lane.backend.spec for lane in lanes.values() if query.prompts or not lane.backend.spec.needs_prompts
+    ]
     resolved = resolve(route, query.task, specs, licences)
     stops = []
     for choice in resolved.choices:
@@ -71,7 +73,9 @@ def itinerary(
     return Itinerary(route, tuple(stops), resolved.skipped)
 
 
-def mended_standing(base: Stop, patch: Lane, task: Task, regions: Regions, calibrations: Calibrations) -> Standing:
+def mended_standing(
+    base: Stop, patch: Lane, task: Task, regions: Regions, calibrations: Calibrations
+) -> Standing:
     """What answers of `base`, mended with `patch`'s, are judged by."""
     weights = [lane.backend.spec.weights_digest or "" for lane in (base.lane, patch)]
     return calibrations.standing(
@@ -98,13 +102,11 @@ def _inquiries(
     for name in names:
         probe = PROBES[name]  # type: ignore[index]
         if task in probe.tasks and not (probe.role is Role.CHECKER and checker is None):
-            found.append(Inquiry(name, probe, _asked(probe, task, lane, checker, allowed)))
+            found.append(Inquiry(name, probe, _asked(probe, lane, checker, allowed)))
     return found
 
 
-def _asked(
-    probe: Probe, task: Task, lane: Lane, checker: Lane | None, allowed: Sequence[Lane]
-) -> Lane | None:
+def _asked(probe: Probe, lane: Lane, checker: Lane | None, allowed: Sequence[Lane]) -> Lane | None:
     match probe.role:
         case Role.NOBODY:
             return None

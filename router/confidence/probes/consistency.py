@@ -24,7 +24,7 @@ class Flip(Probe):
 
     role, calls, tasks, prefix = Role.SELF, 1, ALL, "flip"
 
-    def questions(self, query: Query, prediction: Prediction) -> tuple[Query, ...]:
+    def questions(self, query: Query) -> tuple[Query, ...]:
         return (mirrored_query(query),)
 
     def read(self, query: Query, prediction: Prediction, answers: Sequence[Prediction]) -> Finding:
@@ -37,7 +37,7 @@ class Photometric(Probe):
 
     role, calls, tasks, prefix = Role.SELF, 1, ALL, "photometric"
 
-    def questions(self, query: Query, prediction: Prediction) -> tuple[Query, ...]:
+    def questions(self, query: Query) -> tuple[Query, ...]:
         darker = (255 * (np.arange(256) / 255) ** _GAMMA).round().astype(np.uint8)
         return (replace(query, image=replace(query.image, pixels=darker[query.image.pixels])),)
 
@@ -51,7 +51,7 @@ class Seeds(Probe):
 
     role, calls, tasks, prefix = Role.SELF, 2, ALL, "seeds"
 
-    def questions(self, query: Query, prediction: Prediction) -> tuple[Query, ...]:
+    def questions(self, query: Query) -> tuple[Query, ...]:
         seeds = ((query.seed + k * _SEED_STEP) % 2**63 for k in range(1, self.calls + 1))
         return tuple(replace(query, seed=seed) for seed in seeds)
 

@@ -27,7 +27,7 @@ class Geometry(Probe):
 
     role, calls, tasks, prefix = Role.SELF, 1, frozenset({Task.DEPTH, Task.NORMALS}), "geometry"
 
-    def questions(self, query: Query, prediction: Prediction) -> tuple[Query, ...]:
+    def questions(self, query: Query) -> tuple[Query, ...]:
         other = Task.NORMALS if query.task is Task.DEPTH else Task.DEPTH
         return (replace(query, task=other),)
 
@@ -77,9 +77,7 @@ def normals_of(depth: F32, field_of_view_deg: float = FIELD_OF_VIEW_DEG) -> tupl
     length = np.linalg.norm(normal, axis=-1, keepdims=True)
     log_z = np.log(z)
     smooth = np.zeros(depth.shape, np.bool_)
-    step = np.maximum(
-        np.abs(log_z[1:-1, 2:] - log_z[1:-1, :-2]), np.abs(log_z[2:, 1:-1] - log_z[:-2, 1:-1])
-    )
+    step = np.maximum(np.abs(log_z[1:-1, 2:] - log_z[1:-1, :-2]), np.abs(log_z[2:, 1:-1] - log_z[:-2, 1:-1]))
     inner = known[1:-1, 1:-1] & known[1:-1, 2:] & known[1:-1, :-2] & known[2:, 1:-1] & known[:-2, 1:-1]
     smooth[1:-1, 1:-1] = inner & (step < _EDGE) & (length[1:-1, 1:-1, 0] > 0)
     return np.divide(normal, length, out=np.zeros_like(normal), where=length > 0), smooth

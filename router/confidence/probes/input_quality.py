@@ -27,7 +27,7 @@ class InputQuality(Probe):
 
     role, calls, tasks, prefix = Role.NOBODY, 0, ALL, "input"
 
-    def questions(self, query: Query, prediction: Prediction) -> tuple[Query, ...]:
+    def questions(self, query: Query) -> tuple[Query, ...]:
         return ()
 
     def read(self, query: Query, prediction: Prediction, answers: Sequence[Prediction]) -> Finding:

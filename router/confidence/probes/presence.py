@@ -22,7 +22,7 @@ class Presence(Probe):
     role, calls, prefix = Role.DETECTOR, 1, "presence"
     tasks = frozenset({Task.REFERRING, Task.INSTANCE})
 
-    def questions(self, query: Query, prediction: Prediction) -> tuple[Query, ...]:
+    def questions(self, query: Query) -> tuple[Query, ...]:
         if not query.targets:
             return ()
         kinds = tuple(replace(target, relations=(), number="all") for target in query.targets)

@@ -44,7 +44,7 @@ class Probe(ABC):
     prefix: str
 
     @abstractmethod
-    def questions(self, query: Query, prediction: Prediction) -> tuple[Query, ...]:
+    def questions(self, query: Query) -> tuple[Query, ...]:
         """What to ask, at most `calls` questions; none where there is nothing to be learnt."""
 
     @abstractmethod

@@ -10,7 +10,6 @@ from visionrouter.confidence.probes.probe import Finding, Probe, Role
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 
-
 PREFIX = "check"
 
 
@@ -20,7 +19,7 @@ class CrossCheck(Probe):
 
     role, calls, tasks, prefix = Role.CHECKER, 1, ALL, PREFIX
 
-    def questions(self, query: Query, prediction: Prediction) -> tuple[Query, ...]:
+    def questions(self, query: Query) -> tuple[Query, ...]:
         return (query,)
 
     def read(self, query: Query, prediction: Prediction, answers: Sequence[Prediction]) -> Finding:

@@ -15,7 +15,6 @@ from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Palette, PaletteEntry, Task
 
-
 BACKGROUND = "background"
 
 
@@ -25,7 +24,7 @@ class Votes(Probe):
 
     role, calls, tasks, prefix = Role.SELF, 2, frozenset({Task.SEMANTIC}), "votes"
 
-    def questions(self, query: Query, prediction: Prediction) -> tuple[Query, ...]:
+    def questions(self, query: Query) -> tuple[Query, ...]:
         palette = query.palette or _palette(query)
         if sum(entry.label != BACKGROUND for entry in palette) < 2:
             return ()
