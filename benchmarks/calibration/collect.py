@@ -7,7 +7,8 @@ heard, and answers are mended where the route mends them, because nothing is acc
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,13 @@ from visionrouter.benchmarks.labelled.item import Item
 from visionrouter.confidence.losses import LOSSES, PIXEL_ERRORS
 from visionrouter.policies import CompiledPolicy, compile_policy, load_policy
 from visionrouter.router import Router
-from visionrouter.schema.arrays import F32
 from visionrouter.schema.decision import Reason
 from visionrouter.schema.request import Request
 from visionrouter.schema.result import Candidate
-from visionrouter.schema.task import Task
 
 NEVER = {"evidence": {"never_given": {"min": 0}}}
 """A gate that nothing passes."""
-PIXELS_PER_IMAGE = 2048
+PIXELS_PER_IMAGE = 512
 _UNJUDGED = frozenset({Reason.NOTHING_FOUND, Reason.UNRESOLVED})
 """Answers that no gate lets pass: they are never accepted, so no calibration counts them."""
 
@@ -35,7 +34,8 @@ _UNJUDGED = frozenset({Reason.NOTHING_FOUND, Reason.UNRESOLVED})
 class Row:
     """One answer of one subject to one item. `seconds` is the time its attempt took; of a mended answer, of both.
 
-    `judged`: False where the answer is one that no gate lets pass.
+    `judged`: False where the answer is one that no gate lets pass. `raw` and `error`: confidence, uncalibrated, and error
+    of up to 512 pixels of a dense answer, drawn at random where there is truth.
     """
 
     item: str
@@ -47,16 +47,8 @@ class Row:
     loss: float
     seconds: float
     judged: bool = True
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PixelRow:
-    """Raw confidence and error of pixels of one answer, float32 (N,), drawn at random where there is truth."""
-
-    scene: str
-    subject: str
-    raw: F32
-    error: F32
+    raw: Sequence[float] = ()
+    error: Sequence[float] = ()
 
 
 def open_route(policy: CompiledPolicy, request: Request) -> CompiledPolicy:
@@ -76,69 +68,64 @@ def open_route(policy: CompiledPolicy, request: Request) -> CompiledPolicy:
     return compile_policy(load_policy(whole))
 
 
-def collect(
-    router: Router, items: Iterable[Item], seed: int = 0
-) -> Iterator[tuple[Item, list[Row], list[PixelRow]]]:
-    """Every item's rows, as they are made. `router` runs a policy of `open_route`."""
-    rng = np.random.default_rng(seed)
+def collect(router: Router, items: Iterable[Item], seed: int = 0) -> Iterator[tuple[Item, list[Row]]]:
+    """Every item with its rows, as they are made. `router` runs a policy of `open_route`."""
     for item in items:
-        boxes = item.prompts.boxes if len(item.prompts.boxes) else None
-        points = item.prompts.points if len(item.prompts.points) else None
+        prompts = item.prompts
         result = router.run(
             item.image,
             item.instruction,
-            boxes=boxes,
-            points=points,
-            point_labels=None if points is None else item.prompts.point_labels,
+            boxes=prompts.boxes if len(prompts.boxes) else None,
+            points=prompts.points if len(prompts.points) else None,
+            point_labels=prompts.point_labels if len(prompts.points) else None,
             tags=item.tags,
         )
         took = {a.backend: (a.latency_ms + a.evidence_ms) / 1000 for a in result.decision.attempts}
-        rows = [_row(item, candidate, took) for candidate in result.candidates]
-        pixels = [p for c in result.candidates if (p := _pixels(item, c, rng)) is not None]
-        yield item, rows, pixels
+        rng = np.random.default_rng((seed, zlib.crc32(item.id.encode())))
+        yield item, [_row(item, candidate, took, rng) for candidate in result.candidates]
 
 
-def _row(item: Item, candidate: Candidate, took: Mapping[str, float]) -> Row:
-    task = item.instruction.task
+def _row(item: Item, candidate: Candidate, took: Mapping[str, float], rng: np.random.Generator) -> Row:
+    task, prediction = item.instruction.task, candidate.prediction
+    raw, error = _pixels(item, candidate, rng)
     return Row(
         item.id,
         item.scene,
         candidate.backend,
         task.value,
-        item.tags,
-        candidate.prediction.evidence.signals,
-        LOSSES[task].measure(candidate.prediction.payload, item.truth),
+        dict(item.tags),
+        dict(prediction.evidence.signals),
+        LOSSES[task].measure(prediction.payload, item.truth),
         sum(took.get(source, 0.0) for source in candidate.sources),
         candidate.verdict.reason not in _UNJUDGED,
+        raw,
+        error,
     )
 
 
-def _pixels(item: Item, candidate: Candidate, rng: np.random.Generator) -> PixelRow | None:
+def _pixels(item: Item, candidate: Candidate, rng: np.random.Generator) -> tuple[list[float], list[float]]:
     raw = candidate.prediction.evidence.confidence_map
     measure = PIXEL_ERRORS.get(item.instruction.task)
     if raw is None or measure is None:
-        return None
+        return [], []
     error, known = measure.measure(candidate.prediction.payload, item.truth)
     places = np.flatnonzero(known & np.isfinite(raw))
-    if not places.size:
-        return None
     drawn = rng.choice(places, min(PIXELS_PER_IMAGE, places.size), replace=False)
-    return PixelRow(item.scene, candidate.backend, raw.ravel()[drawn], error.ravel()[drawn])
+    return raw.ravel()[drawn].round(4).tolist(), error.ravel()[drawn].round(4).tolist()
 
 
-def save_rows(path: Path, rows: Iterable[Row]) -> None:
+def append_rows(path: Path, rows: Iterable[Row]) -> None:
     """One JSON object a line."""
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("a", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(asdict(row), sort_keys=True) + "\n")
 
 
 def load_rows(path: Path) -> list[Row]:
-    """What `save_rows` wrote."""
+    """What `append_rows` wrote, but for a last line that was cut."""
+    rows = []
     with path.open(encoding="utf-8") as file:
-        return [Row(**json.loads(line)) for line in file]
-
-
-def tasks_of(rows: Iterable[Row]) -> set[Task]:
-    """The tasks that rows are of."""
-    return {Task(row.task) for row in rows}
+        for line in file:
+            if line.endswith("\n"):
+                rows.append(Row(**json.loads(line)))
+    return rows
