@@ -27,6 +27,12 @@ def test_it_finds_the_share_of_good_pixels(scope):
     assert (np.diff(mapped[0]) >= 0).all()
 
 
+@given(st.lists(st.floats(-0.5, 1.5, width=32), min_size=1, max_size=50))
+def test_it_is_linear_between_knots(calibrated, raw):
+    wanted = np.interp(raw, np.linspace(0, 1, 256), calibrated.table)
+    assert calibrated.apply(np.array([raw], np.float32))[0] == pytest.approx(wanted, abs=1e-5)
+
+
 def test_each_image_counts_once(scope):
     large = (np.full((200, 200), 0.5, np.float32), np.zeros((200, 200), np.float32))
     small = (np.full((10, 10), 0.5, np.float32), np.ones((10, 10), np.float32))
