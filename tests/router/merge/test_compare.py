@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy.stats import spearmanr
 
 from visionrouter.merge.compare import compare
 from visionrouter.schema.errors import SchemaError
@@ -107,6 +108,10 @@ def test_relative_depth_and_disparity_are_compared_by_rank(scene):
     said = signals(DepthMap(scene, "relative"), disparity)
     assert said["rank_disagreement"] == pytest.approx(0, abs=1e-3)
     assert signals(DepthMap(-scene, "relative"), disparity)["rank_disagreement"] == pytest.approx(1, abs=1e-3)
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 9, (2, 20, 30)).astype(np.float32)
+    ours = signals(DepthMap(x, "relative"), DepthMap(y, "disparity"))["rank_disagreement"]
+    assert ours == pytest.approx((1 + spearmanr(x.ravel(), y.ravel()).statistic) / 2)
 
 
 def test_sky_where_the_other_sees_a_wall(scene):
