@@ -14,7 +14,9 @@ import numpy as np
 
 from visionrouter.backends.base import Backend
 from visionrouter.composite import join, joined_outcome
-from visionrouter.confidence.calibrations import Calibrations
+from visionrouter.confidence.calibrations import Calibrations, scope_of
+from visionrouter.confidence.drift import Suspension
+from visionrouter.confidence.scope import MadeWith, Scope
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.engine import Engine, EngineOptions, LaneState, Run
 from visionrouter.engine.waiting import AsyncWaiter, BlockingWaiter, Waiter, drive
@@ -28,7 +30,7 @@ from visionrouter.policies import (
     load_policy,
 )
 from visionrouter.schema.decision import Decision, Reason, Sink
-from visionrouter.schema.errors import PolicyError, VisionRouterError
+from visionrouter.schema.errors import CalibrationError, PolicyError, VisionRouterError
 from visionrouter.schema.image import DEFAULT_LIMITS, Image, ImageLimits, ImageSource, load_image
 from visionrouter.schema.request import Criticality, Request
 from visionrouter.schema.result import Result
@@ -86,6 +88,7 @@ class Router:
         *,
         limits: Mapping[str, Mapping[Task, Limits]] = _NOTHING,
         calibrations: Sequence[CalibrationSource] = (),
+        drift_delta: float | None = None,
         sinks: Sequence[Sink] = (),
         image_limits: ImageLimits = DEFAULT_LIMITS,
         options: EngineOptions = EngineOptions(),
@@ -104,7 +107,8 @@ class Router:
             )
         self._sinks = tuple(sinks)
         self._image_limits = image_limits
-        self._engine = Engine(named, Calibrations(limits, _documents(calibrations)), options)
+        self._calibrations = Calibrations(limits, _documents(calibrations), drift_delta)
+        self._engine = Engine(named, self._calibrations, options)
         self._finalizer = weakref.finalize(self, self._engine.close)
 
     @classmethod
@@ -113,6 +117,8 @@ class Router:
         profile: str | Path = "nano",
         policy: PolicySource | CompiledPolicy = "default",
         *,
+        calibrations: Sequence[CalibrationSource] = (),
+        drift_delta: float | None = None,
         sinks: Sequence[Sink] = (),
         image_limits: ImageLimits = DEFAULT_LIMITS,
         options: EngineOptions = EngineOptions(),
@@ -122,7 +128,14 @@ class Router:
 
         made = load_profile(profile)
         return cls(
-            made.backends, policy, limits=made.limits, sinks=sinks, image_limits=image_limits, options=options
+            made.backends,
+            policy,
+            limits=made.limits,
+            calibrations=calibrations,
+            drift_delta=drift_delta,
+            sinks=sinks,
+            image_limits=image_limits,
+            options=options,
         )
 
     def run(self, image: ImageSource, instruction: str | Instruction | Task, **options: Any) -> Result:
@@ -235,6 +248,31 @@ class Router:
                 )
             )
         return Explanation(request.instruction, self.policy.name, self.policy.digest, tuple(previews))
+
+    def made_with(self, request: Request) -> Mapping[str, MadeWith]:
+        """What the answers to a request are made with, by who makes them; "a+b" for those of a mended with b's."""
+        found: dict[str, MadeWith] = {}
+        for _, part in parts_of(request):
+            route = self.policy.select(part, part.context).route
+            found |= self._engine.made_with(route, query_of(part), self.policy.licences)
+        return found
+
+    def audit(self, subject: str, task: Task, loss: float, probability: float = 1.0) -> None:
+        """Tell the drift watch the loss, in [0, 1], of an accepted answer that was drawn for audit at this probability.
+
+        Raises `CalibrationError` where nothing watches the subject's answers to this task.
+        """
+        watch = self._calibrations.watches.get(scope_of(subject, task))
+        if watch is None or watch.audit is None:
+            raise CalibrationError(
+                f"no drift watch for {subject} on {task}; give its calibration and drift_delta to the router"
+            )
+        watch.audit.update(loss, probability)
+
+    def suspensions(self) -> Mapping[Scope, Suspension]:
+        """The drift alarms that stand, by what they are about."""
+        alarms = ((scope, watch.suspension) for scope, watch in self._calibrations.watches.items())
+        return {scope: alarm for scope, alarm in alarms if alarm is not None}
 
     def states(self) -> dict[str, LaneState]:
         """Breaker state and load of every backend, now."""

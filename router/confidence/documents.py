@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from visionrouter.confidence.calibrator import Calibrator
 from visionrouter.confidence.certificate import Certificate, Infeasible
 from visionrouter.confidence.pixels import PixelCalibrator
-from visionrouter.confidence.scope import Scope
+from visionrouter.confidence.scope import MadeWith, Scope
 from visionrouter.schema.errors import CalibrationError
 
 MAX_BYTES = 8 << 20
@@ -37,6 +37,16 @@ class Provenance(BaseModel):
     notes: tuple[str, ...] = ()
 
 
+class Subject(BaseModel):
+    """What was calibrated, what its answers were made with, and a sample of its signals, to tell drift by."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    scope: Scope
+    made_with: MadeWith
+    sample: Mapping[str, tuple[float, ...]]
+
+
 class CalibrationDocument(BaseModel):
     """What `calibrate` writes and the gate reads. `digest`: SHA-256 of the rest in canonical JSON."""
 
@@ -44,6 +54,7 @@ class CalibrationDocument(BaseModel):
 
     schema_version: Literal[1] = 1
     provenance: Provenance
+    subjects: tuple[Subject, ...]
     calibrators: tuple[Calibrator, ...]
     pixel_calibrators: tuple[PixelCalibrator, ...] = ()
     outcomes: tuple[Annotated[Certificate | Infeasible, Field(union_mode="smart")], ...] = ()
@@ -52,6 +63,10 @@ class CalibrationDocument(BaseModel):
     def signed(self) -> Self:
         """The same with its own digest in it."""
         return self.model_copy(update={"digest": _digest(self.model_dump(mode="json"))})
+
+    def subject(self, scope: Scope) -> Subject | None:
+        """What was calibrated under one scope."""
+        return next((s for s in self.subjects if s.scope == scope), None)
 
     def calibrator(self, scope: Scope) -> Calibrator | None:
         """The calibrator of one scope."""

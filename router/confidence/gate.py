@@ -21,7 +21,7 @@ from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.route import Accept, Limits, Uncertified
 
 if TYPE_CHECKING:
-    from visionrouter.confidence.drift import Watch
+    from visionrouter.confidence.watch import ScopeWatch
 
 UNCALIBRATED = "uncalibrated"
 CALIBRATED = "calibrated"
@@ -55,7 +55,7 @@ class Standing:
     pixels: PixelCalibrator | None = None
     outcomes: tuple[Certificate | Infeasible, ...] = ()
     why_not: str = "nothing was calibrated for it"
-    watch: Watch | None = None
+    watch: ScopeWatch | None = None
 
 
 def decide(
@@ -66,6 +66,8 @@ def decide(
     uncertified: Uncertified = "fall_back",
 ) -> Verdict:
     """Accept, fall back or abstain. `tags` are the request's: a certificate may hold for one value of a tag alone."""
+    if standing.watch is not None:
+        standing.watch.see(prediction.evidence.signals)
     if accept.gate == "always":
         return waive(prediction)
     if accept.gate in ("limits", "evidence"):
@@ -148,7 +150,7 @@ def _calibrated(
             return _no(Reason.UNCERTIFIED, certificate)
         suspension = None if standing.watch is None else standing.watch.suspension
         if suspension is not None:
-            return _no(Reason.SUSPENDED, suspension.reason)
+            return _no(Reason.SUSPENDED, suspension.detail)
     try:
         reading = standing.calibrator.read(prediction.evidence.signals)
     except EvidenceMissingError as missing:

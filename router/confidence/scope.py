@@ -47,3 +47,16 @@ class Digests:
     def differences(self, other: Digests) -> tuple[str, ...]:
         """Names of the fields that differ."""
         return tuple(name for name in self.__slots__ if getattr(self, name) != getattr(other, name))
+
+
+@dataclass(frozen=True, slots=True)
+class MadeWith:
+    """What answers of one scope were made with, as SHA-256, hex: the `weights` of the subject (joined by "+" for a joint
+    one, "" for none), and the `evidence`: probes, versions, second opinion and mending."""
+
+    weights: str
+    evidence: str
+
+    def differences(self, other: MadeWith) -> tuple[str, ...]:
+        """Names of the fields that differ."""
+        return tuple(name for name in self.__slots__ if getattr(self, name) != getattr(other, name))

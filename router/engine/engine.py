@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from visionrouter.backends.base import Backend
-from visionrouter.confidence.calibrations import Calibrations
+from visionrouter.confidence.calibrations import Calibrations, mended_subject
 from visionrouter.confidence.gate import calibrated_map, decide, is_empty
+from visionrouter.confidence.scope import MadeWith
 from visionrouter.engine.ask import failure
 from visionrouter.engine.breaker import Breaker, BreakerState
 from visionrouter.engine.deadline import Deadline
@@ -16,7 +18,7 @@ from visionrouter.engine.journey import Journey
 from visionrouter.engine.lane import Lane
 from visionrouter.engine.mending import DENSE, mended
 from visionrouter.engine.second_opinion import second_opinion
-from visionrouter.engine.stops import Itinerary, Stop, itinerary, mended_standing
+from visionrouter.engine.stops import Itinerary, Stop, itinerary, mended_made_with
 from visionrouter.engine.waiting import Waiter
 from visionrouter.engine.worker import Worker
 from visionrouter.policies.licences import Licences
@@ -99,6 +101,16 @@ class Engine:
             self._itineraries[key] = found
         return found
 
+    def made_with(self, route: Route, query: Query, licences: Licences) -> dict[str, MadeWith]:
+        """What the answers along a route are made with, by who makes them; "a+b" for those of a mended with b's."""
+        stops = self.itinerary(route, query, licences).stops
+        made = {stop.lane.name: stop.made_with for stop in stops}
+        if route.regions is not None and query.task in DENSE:
+            for base, patch in pairwise(stops):
+                subject = mended_subject(base.lane.name, patch.lane.name)
+                made[subject] = mended_made_with(base, patch.lane, route.regions)
+        return made
+
     async def run(
         self,
         route: Route,
@@ -134,7 +146,8 @@ class Engine:
         if regions is None or task not in DENSE:
             return None
         timeout_ms = journey.deadline.cap_ms(plan.route.attempt_timeout_ms)
-        standing = mended_standing(base, patch, task, regions, self._calibrations)
+        subject = mended_subject(base.lane.name, patch.name)
+        standing = self._calibrations.standing(subject, task, mended_made_with(base, patch, regions))
         joined = await mended(journey, plan.route, base, patch, prediction, standing, timeout_ms)
         if joined is not None:
             journey.candidates.append(joined)

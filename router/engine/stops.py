@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from visionrouter.confidence.calibrations import Calibrations, evidence_digest, mended_subject
+from visionrouter.confidence.calibrations import Calibrations, evidence_digest
 from visionrouter.confidence.gate import Standing
 from visionrouter.confidence.probes import PROBES, Probe, Role
+from visionrouter.confidence.scope import MadeWith
 from visionrouter.engine.evidence import Inquiry
 from visionrouter.engine.lane import Lane
 from visionrouter.policies.licences import Licences
@@ -25,6 +26,7 @@ class Stop:
 
     lane: Lane
     accept: Accept
+    made_with: MadeWith
     standing: Standing
     inquiries: tuple[Inquiry, ...]
     checker: Lane | None = None
@@ -61,37 +63,28 @@ def itinerary(
         lane = lanes[choice.backend]
         checker = None if route.check is None else _checker(route.check, lane, measured)
         inquiries = tuple(_inquiries(route, query.task, lane, checker, allowed))
-        standing = calibrations.standing(
-            lane.name,
-            query.task,
-            weights=lane.backend.spec.weights_digest or "",
-            evidence=_evidence(inquiries, (lane,), checker, None),
-        )
+        made_with = _made_with(inquiries, (lane,), checker, None)
+        standing = calibrations.standing(lane.name, query.task, made_with)
         their_limits = None if checker is None else calibrations.limits(checker.name, query.task)
         accept = choice.accept or route.accept
-        stops.append(Stop(lane, accept, standing, inquiries, checker, their_limits))
+        stops.append(Stop(lane, accept, made_with, standing, inquiries, checker, their_limits))
     return Itinerary(route, tuple(stops), resolved.skipped)
 
 
-def mended_standing(
-    base: Stop, patch: Lane, task: Task, regions: Regions, calibrations: Calibrations
-) -> Standing:
-    """What answers of `base`, mended with `patch`'s, are judged by."""
-    weights = [lane.backend.spec.weights_digest or "" for lane in (base.lane, patch)]
-    return calibrations.standing(
-        mended_subject(base.lane.name, patch.name),
-        task,
-        weights="+".join(weights),
-        evidence=_evidence(base.inquiries, (base.lane, patch), base.checker, regions),
-    )
+def mended_made_with(base: Stop, patch: Lane, regions: Regions) -> MadeWith:
+    """What answers of `base`, mended with `patch`'s, are made with."""
+    return _made_with(base.inquiries, (base.lane, patch), base.checker, regions)
 
 
-def _evidence(
+def _made_with(
     inquiries: Sequence[Inquiry], lanes: Sequence[Lane], checker: Lane | None, regions: Regions | None
-) -> str:
+) -> MadeWith:
+    weights = "+".join(lane.backend.spec.weights_digest or "" for lane in lanes)
     second = None if checker is None else (checker.name, checker.backend.spec.weights_digest or "")
     versions = [lane.backend.spec.version for lane in lanes]
-    return evidence_digest([inquiry.name for inquiry in inquiries], versions, second, regions)
+    return MadeWith(
+        weights, evidence_digest([inquiry.name for inquiry in inquiries], versions, second, regions)
+    )
 
 
 def _inquiries(

@@ -12,12 +12,14 @@ from visionrouter.confidence.certify import certify
 from visionrouter.confidence.documents import (
     CalibrationDocument,
     Provenance,
+    Subject,
     calibrator_digest,
     load_calibration,
     parse_calibration,
     save_calibration,
 )
 from visionrouter.confidence.pixels import PixelCalibrator
+from visionrouter.confidence.scope import MadeWith
 from visionrouter.schema.errors import CalibrationError
 
 
@@ -38,6 +40,7 @@ def document(calibration, scope, digests):
     pixels = PixelCalibrator(scope, tuple(np.linspace(0.1, 0.9, 256).tolist()), 7)
     return CalibrationDocument(
         provenance=Provenance(made_by="visionrouter 0", data="d" * 64, items=1500),
+        subjects=(Subject(scope=scope, made_with=MadeWith("w" * 64, "e" * 64), sample={"a": (0.0, 1.0)}),),
         calibrators=(calibrator,),
         pixel_calibrators=(pixels,),
         outcomes=outcomes,
