@@ -65,7 +65,7 @@ class Certificate:
                 f"is accepted); {self.accepted} of {self.n} calibration items pass"
             )
         return (
-            f"of what is accepted at most {self.alpha:.4g} is wrong, with confidence {1 - self.delta:.4g}; "
+            f"of what is accepted at most {self.alpha:.4g} is wrong, with certainty {1 - self.delta:.4g}; "
             f"{self.accepted} of {self.n} calibration items pass, {self.bad:.4g} of them bad"
         )
 
@@ -91,16 +91,20 @@ class Infeasible:
     group: tuple[str, str] | None = None
 
     def __str__(self) -> str:
+        return f"{_where(self.scope, self.group)}: {self.statement}"
+
+    @property
+    def statement(self) -> str:
+        """Why nothing is certified and what it would take, in one sentence."""
         level = f"alpha {self.alpha:.4g}" + ("" if self.delta is None else f" and delta {self.delta:.4g}")
-        start = f"{_where(self.scope, self.group)}: nothing can be certified at {level}: "
         if self.n < self.least_n:
             why = f"it takes at least {self.least_n} items, all accepted and none bad, and there are {self.n}"
         else:
-            why = f"too many of the {self.n} items are bad, even where confidence is highest"
+            why = f"the {self.n} items are too few for the share of them that is bad, even where confidence is highest"
         mend = (
             "" if self.best_alpha is None else f"; items like these could support alpha {self.best_alpha:.2g}"
         )
-        return start + why + mend
+        return f"nothing can be certified at {level}: {why}{mend}"
 
 
 def certificate_for(

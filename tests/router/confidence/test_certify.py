@@ -44,7 +44,7 @@ def test_the_joint_risk_is_called_joint(stated):
     (made,) = certify(confidence, loss, method="crc-joint", **stated)
     assert "joint risk, not the risk of what is accepted" in str(made)
     (made,) = certify(confidence, loss, **stated)
-    assert "of what is accepted at most 0.05 is wrong, with confidence 0.9" in str(made)
+    assert "of what is accepted at most 0.05 is wrong, with certainty 0.9" in str(made)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.02, 0.05, 0.15]))
@@ -100,7 +100,7 @@ def test_infeasible_says_what_it_would_take(stated):
     assert made.best_alpha == pytest.approx(0.056, abs=0.003)
     (made,) = certify(*population(500, 0, base=4.0), **stated)
     assert isinstance(made, Infeasible)
-    assert "bad, even where confidence is highest" in str(made)
+    assert "the 500 items are too few for the share of them that is bad" in str(made)
     (again,) = certify(*population(500, 0, base=4.0), **(stated | {"alpha": made.best_alpha}))
     assert isinstance(again, Certificate)
     (none,) = certify(confidence, np.ones(40), **stated)

@@ -180,7 +180,9 @@ def test_a_restored_watch_goes_on_as_if_nothing_had_happened():
 
 
 def test_threads_may_share_a_watch():
-    watch = EvidenceWatch({"a": np.linspace(0, 1, 100).tolist()}, 1e-300)  # counts go on while there is no alarm
+    watch = EvidenceWatch(
+        {"a": np.linspace(0, 1, 100).tolist()}, 1e-300
+    )  # counts go on while there is no alarm
     audit = AuditWatch(ALPHA, DELTA)
 
     def work():
