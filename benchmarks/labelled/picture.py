@@ -58,7 +58,7 @@ class Thing:
     @property
     def x(self) -> float:
         """Mean place from the left, as a share of the width."""
-        return float(np.nonzero(self.mask)[1].mean() + 0.5) / self.mask.shape[1]
+        return (float(np.nonzero(self.mask)[1].mean()) + 0.5) / int(self.mask.shape[1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,7 +22,7 @@ def refer(picture: Picture, words: Words, rng: np.random.Generator) -> tuple[Tar
     """A target and the union of the masks it means, empty where it is absent; None where nothing can be said."""
     if not picture.clear or rng.random() < ABSENT_SHARE:
         target = absent(picture, words, rng)
-        return target and (target, np.zeros(picture.pixels.shape[:2], np.bool_))
+        return (target, np.zeros(picture.pixels.shape[:2], np.bool_)) if target else None
     thing = picture.clear[rng.integers(len(picture.clear))]
     alike = picture.of(thing.label)
     names = list(_names(picture, thing, alike))
