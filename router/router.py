@@ -14,7 +14,7 @@ import numpy as np
 
 from visionrouter.backends.base import Backend
 from visionrouter.composite import join, joined_outcome
-from visionrouter.confidence.calibrations import Calibrations, scope_of
+from visionrouter.confidence.calibrations import Calibrations, Drift, scope_of
 from visionrouter.confidence.drift import Suspension
 from visionrouter.confidence.scope import MadeWith, Scope
 from visionrouter.engine.deadline import Deadline
@@ -88,7 +88,7 @@ class Router:
         *,
         limits: Mapping[str, Mapping[Task, Limits]] = _NOTHING,
         calibrations: Sequence[CalibrationSource] = (),
-        drift_delta: float | None = None,
+        drift: Drift | None = None,
         sinks: Sequence[Sink] = (),
         image_limits: ImageLimits = DEFAULT_LIMITS,
         options: EngineOptions = EngineOptions(),
@@ -107,7 +107,7 @@ class Router:
             )
         self._sinks = tuple(sinks)
         self._image_limits = image_limits
-        self._calibrations = Calibrations(limits, _documents(calibrations), drift_delta)
+        self._calibrations = Calibrations(limits, _documents(calibrations), drift)
         self._engine = Engine(named, self._calibrations, options)
         self._finalizer = weakref.finalize(self, self._engine.close)
 
@@ -118,7 +118,7 @@ class Router:
         policy: PolicySource | CompiledPolicy = "default",
         *,
         calibrations: Sequence[CalibrationSource] = (),
-        drift_delta: float | None = None,
+        drift: Drift | None = None,
         sinks: Sequence[Sink] = (),
         image_limits: ImageLimits = DEFAULT_LIMITS,
         options: EngineOptions = EngineOptions(),
@@ -132,7 +132,7 @@ class Router:
             policy,
             limits=made.limits,
             calibrations=calibrations,
-            drift_delta=drift_delta,
+            drift=drift,
             sinks=sinks,
             image_limits=image_limits,
             options=options,
@@ -265,7 +265,7 @@ class Router:
         watch = self._calibrations.watches.get(scope_of(subject, task))
         if watch is None or watch.audit is None:
             raise CalibrationError(
-                f"no drift watch for {subject} on {task}; give its calibration and drift_delta to the router"
+                f"no drift watch for {subject} on {task}; give its calibration and drift to the router"
             )
         watch.audit.update(loss, probability)
 

@@ -122,10 +122,10 @@ def append_rows(path: Path, rows: Iterable[Row]) -> None:
 
 
 def load_rows(path: Path) -> list[Row]:
-    """What `append_rows` wrote, but for a last line that was cut."""
+    """What `append_rows` wrote, but for comments and a last line that was cut."""
     rows = []
     with path.open(encoding="utf-8") as file:
         for line in file:
-            if line.endswith("\n"):
+            if line.endswith("\n") and not line.startswith("#"):
                 rows.append(Row(**json.loads(line)))
     return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from visionrouter.confidence.gate import Standing
@@ -17,29 +18,32 @@ if TYPE_CHECKING:
     from visionrouter.confidence.documents import CalibrationDocument
     from visionrouter.confidence.watch import ScopeWatch
 
-_LEAST_AUDITED = 0.01
-"""The least probability with which an answer may be drawn for an audit."""
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How live traffic is watched: a false alarm is raised with probability at most `delta` over a router's life, for each
+    scope and watch. `least_audited`: the least probability with which an accepted answer is drawn for an audit."""
+
+    delta: float = 0.01
+    least_audited: float = 1.0
 
 
 class Calibrations:
     """Limits of a profile, and calibrations of what is asked through it.
 
-    With `drift_delta`, every calibrated scope is watched: while an alarm stands, its certificates count for nothing. A
-    false one is raised with probability at most `drift_delta` over the life of this object, for each scope and watch.
+    With `drift`, every calibrated scope is watched: while an alarm stands, its certificates count for nothing.
     """
 
     def __init__(
         self,
         limits: Mapping[str, Mapping[Task, Limits]],
         documents: Sequence[CalibrationDocument] = (),
-        drift_delta: float | None = None,
+        drift: Drift | None = None,
     ) -> None:
         self._limits = limits
         self._documents = tuple(documents)
         self.watches: Mapping[Scope, ScopeWatch] = (
-            {}
-            if drift_delta is None
-            else {scope: watch for d in documents for scope, watch in _watches(d, drift_delta)}
+            {} if drift is None else {scope: watch for d in documents for scope, watch in _watches(d, drift)}
         )
 
     def limits(self, subject: str, task: Task) -> Limits | None:
@@ -71,7 +75,7 @@ class Calibrations:
         return Standing(limits, why_not=why_not)
 
 
-def _watches(document: CalibrationDocument, delta: float) -> Iterator[tuple[Scope, ScopeWatch]]:
+def _watches(document: CalibrationDocument, drift: Drift) -> Iterator[tuple[Scope, ScopeWatch]]:
     from visionrouter.confidence.drift import AuditWatch, EvidenceWatch
     from visionrouter.confidence.watch import ScopeWatch
 
@@ -81,8 +85,8 @@ def _watches(document: CalibrationDocument, delta: float) -> Iterator[tuple[Scop
             continue
         sample = {name: subject.sample[name] for name in calibrator.signals}
         alphas = [o.alpha for o in document.outcomes_of(subject.scope)]
-        audit = AuditWatch(max(alphas), delta, _LEAST_AUDITED) if alphas else None
-        yield subject.scope, ScopeWatch(EvidenceWatch(sample, delta), audit)
+        audit = AuditWatch(max(alphas), drift.delta, drift.least_audited) if alphas else None
+        yield subject.scope, ScopeWatch(EvidenceWatch(sample, drift.delta), audit)
 
 
 def scope_of(subject: str, task: Task) -> Scope:

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from visionrouter.merge.compare import class_map
+from visionrouter.merge.compare import class_map, compare
 from visionrouter.schema.arrays import F32, Bool
 from visionrouter.schema.errors import SchemaError
 from visionrouter.schema.payload import (
     Classification,
     DepthMap,
-    Detections,
     NormalMap,
     Payload,
     Poses,
@@ -28,7 +27,6 @@ FAR_M = 80.0
 """Depth is judged up to here, as in the outdoor benchmarks."""
 UNKNOWN_DEG = 90.0
 """A normal that is missing where there is a surface is this far off."""
-FOUND_IOU = 0.5
 NEAR_SHARE = 0.1
 """A joint is right within this share of the longer side of its person's box (PCK@0.1)."""
 
@@ -98,14 +96,7 @@ def normal_error(prediction: Payload, truth: Payload) -> tuple[F32, Bool]:
 
 def miou(prediction: Payload, truth: Payload) -> float:
     """1 - mean IoU of the labels that either shows."""
-    assert isinstance(prediction, Segmentation)
-    assert isinstance(truth, Segmentation)
-    mine, theirs = _by_label(prediction), _by_label(truth)
-    shown = [label for label in {**mine, **theirs} if _area(mine, label) or _area(theirs, label)]
-    if not shown:
-        return 0.0
-    nothing = np.zeros(truth.masks.shape[1:], np.bool_)
-    return 1 - float(np.mean([_iou(mine.get(label, nothing), theirs.get(label, nothing)) for label in shown]))
+    return 1 - compare(prediction, truth).signals["miou"]
 
 
 def class_error(prediction: Payload, truth: Payload) -> tuple[F32, Bool]:
@@ -119,27 +110,12 @@ def class_error(prediction: Payload, truth: Payload) -> tuple[F32, Bool]:
 
 def mask_iou(prediction: Payload, truth: Payload) -> float:
     """1 - IoU of all that is masked: what is meant, however many things it is. Nothing for nothing loses 0."""
-    assert isinstance(prediction, Segmentation)
-    assert isinstance(truth, Segmentation)
-    mine, theirs = prediction.masks.any(0), truth.masks.any(0)
-    return 1 - _iou(mine, theirs) if (mine | theirs).any() else 0.0
+    return 1 - compare(prediction, truth).signals["foreground_iou"]
 
 
-def instance_f1(prediction: Payload, truth: Payload) -> float:
-    """1 - F1 of instances of one label matched at IoU 0.5."""
-    assert isinstance(prediction, Segmentation)
-    assert isinstance(truth, Segmentation)
-    a, b = (s.masks.reshape(len(s), -1).astype(np.float32) for s in (prediction, truth))
-    shared = a @ b.T
-    union = a.sum(1)[:, None] + b.sum(1)[None] - shared
-    return _f1(shared / np.maximum(union, 1), prediction.labels, truth.labels)
-
-
-def box_f1(prediction: Payload, truth: Payload) -> float:
-    """1 - F1 of boxes of one label matched at IoU 0.5."""
-    assert isinstance(prediction, Detections)
-    assert isinstance(truth, Detections)
-    return _f1(_box_iou(prediction.boxes, truth.boxes), prediction.labels, truth.labels)
+def things_f1(prediction: Payload, truth: Payload) -> float:
+    """1 - F1 of boxes, or of instances, of one label matched at IoU 0.5. Nothing for nothing loses 0."""
+    return 1 - compare(prediction, truth).signals["f1"]
 
 
 def pck(prediction: Payload, truth: Payload) -> float:
@@ -180,10 +156,10 @@ LOSSES: Mapping[Task, Loss] = {
     Task.DEPTH: Loss("absrel", 0.10, absrel),
     Task.NORMALS: Loss("mean_angle", 12 / 180, mean_angle),
     Task.SEMANTIC: Loss("miou", 0.30, miou),
-    Task.INSTANCE: Loss("instance_f1", 0.50, instance_f1),
+    Task.INSTANCE: Loss("instance_f1", 0.50, things_f1),
     Task.REFERRING: Loss("mask_iou", 0.50, mask_iou),
     Task.PROMPTABLE: Loss("mask_iou", 0.50, mask_iou),
-    Task.DETECT: Loss("box_f1", 0.50, box_f1),
+    Task.DETECT: Loss("box_f1", 0.50, things_f1),
     Task.POSE: Loss("pck", 0.50, pck),
     Task.CLASSIFY: Loss("top1", 0.50, top1),
 }
@@ -205,39 +181,3 @@ PIXEL_ERRORS: Mapping[Task, PixelError] = {
     Task.SEMANTIC: PixelError("wrong_class", 0.5, class_error),
 }
 """The error of dense tasks, pixel by pixel."""
-
-
-def _by_label(segmentation: Segmentation) -> dict[str, Bool]:
-    out: dict[str, Bool] = {}
-    for mask, label in zip(segmentation.masks, segmentation.labels, strict=True):
-        out[label] = out[label] | mask if label in out else mask
-    return out
-
-
-def _area(masks: Mapping[str, Bool], label: str) -> bool:
-    return label in masks and bool(masks[label].any())
-
-
-def _iou(a: Bool, b: Bool) -> float:
-    union = int((a | b).sum())
-    return float((a & b).sum()) / union if union else 1.0
-
-
-def _box_iou(a: F32, b: F32) -> F32:
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    shared = (high - low).clip(0).prod(-1)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(-1) for boxes in (a, b)]
-    return np.asarray(shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, 1e-9), np.float32)
-
-
-def _f1(iou: F32, mine: tuple[str, ...], theirs: tuple[str, ...]) -> float:
-    """1 - F1 of a matching that pairs as many of one label as overlap by half."""
-    from scipy.optimize import linear_sum_assignment
-
-    if not mine and not theirs:
-        return 0.0
-    alike = np.array([[a == b for b in theirs] for a in mine], np.bool_).reshape(iou.shape)
-    fits = (iou >= FOUND_IOU) & alike
-    rows, columns = linear_sum_assignment(-fits.astype(np.float32))
-    return 1 - 2 * float(fits[rows, columns].sum()) / (len(mine) + len(theirs))

@@ -9,13 +9,11 @@ import numpy as np
 
 from visionrouter.confidence.probes.probe import Finding, Probe, Role
 from visionrouter.merge.compare import class_map
-from visionrouter.schema.palette import BLACK, separated_colours
+from visionrouter.schema.palette import BACKGROUND, BLACK, separated_colours
 from visionrouter.schema.payload import Segmentation
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Palette, PaletteEntry, Task
-
-BACKGROUND = "background"
 
 
 class Votes(Probe):
