@@ -201,6 +201,7 @@ class RouteModel(Strict):
     check_with: CrossCheckModel | None = None
     fallback: FallbackModel = "whole"
     uncertified: Uncertified = "fall_back"
+    merge: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
     def _time_for_the_first(self) -> Self:
@@ -214,6 +215,14 @@ class RouteModel(Strict):
     def _a_checker_for_a_cross_check(self) -> Self:
         if "cross_check" in self.evidence and self.check_with is None:
             raise ValueError("evidence names cross_check; say with whom: check_with: {backend: specialist}")
+        return self
+
+    @model_validator(mode="after")
+    def _merged_or_mended(self) -> Self:
+        if self.merge and self.fallback != "whole":
+            raise ValueError(
+                "merge: true asks everybody, so there is no fallback to regions; drop one of the two"
+            )
         return self
 
     @model_validator(mode="after")
@@ -241,6 +250,7 @@ class RouteModel(Strict):
             None if self.check_with is None else self.check_with.check(),
             regions_of(self.fallback),
             self.uncertified,
+            self.merge,
         )
 
 

@@ -17,6 +17,7 @@ from visionrouter.engine.evidence import collect
 from visionrouter.engine.journey import Journey
 from visionrouter.engine.lane import Lane
 from visionrouter.engine.mending import DENSE, mended
+from visionrouter.engine.merging import merged
 from visionrouter.engine.second_opinion import second_opinion
 from visionrouter.engine.stops import Itinerary, Stop, itinerary, mended_made_with
 from visionrouter.engine.waiting import Waiter
@@ -123,6 +124,8 @@ class Engine:
         """Try the route's stops in order. Never raises for what backends do."""
         plan = self.itinerary(route, query, licences)
         journey = Journey(query, tags, deadline, waiter)
+        if route.merge:
+            return await _all_merged(journey, route, plan)
         for i, stop in enumerate(plan.stops):
             reserve_ms = route.reserve_ms if i + 1 < len(plan.stops) else 0.0
             timeout_ms = deadline.cap_ms(route.attempt_timeout_ms, reserve_ms)
@@ -152,6 +155,24 @@ class Engine:
         if joined is not None:
             journey.candidates.append(joined)
         return joined
+
+
+async def _all_merged(journey: Journey, route: Route, plan: Itinerary) -> Run:
+    """Ask every stop at once; merge what is accepted."""
+    timeout_ms = journey.deadline.cap_ms(route.attempt_timeout_ms)
+    await journey.ask_all([stop.lane for stop in plan.stops], timeout_ms)
+    for stop in plan.stops:
+        await _attempt(journey, route, stop, plan, timeout_ms)
+    accepted = [candidate for candidate in journey.candidates if candidate.accepted]
+    if not accepted:
+        return _exhausted(journey, plan)
+    if len(accepted) == 1:
+        first = accepted[0].backend == plan.stops[0].lane.name
+        outcome = Outcome.ACCEPTED if first else Outcome.FELL_BACK
+        return _finished(journey, plan, outcome, accepted[0].verdict.reason, accepted[0])
+    joined = merged(accepted)
+    journey.candidates.append(joined)
+    return _finished(journey, plan, Outcome.MERGED, joined.verdict.reason, joined)
 
 
 async def _attempt(

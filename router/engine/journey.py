@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from visionrouter.engine.ask import Answer, failure, hear, put
@@ -38,6 +38,14 @@ class Journey:
             self.answered[lane.name] = answer
             self.waited_ms += answer.latency_ms
         return answer
+
+    async def ask_all(self, lanes: Sequence[Lane], timeout_ms: float | None) -> None:
+        """Put the query to several lanes at once, and wait for all their answers."""
+        begun_ms = self.deadline.elapsed_ms()
+        questions = [put(lane, self.query, self.deadline, timeout_ms) for lane in lanes]
+        for lane, question in zip(lanes, questions, strict=True):
+            self.answered[lane.name] = await hear(question, self.deadline, self.waiter)
+        self.waited_ms += self.deadline.elapsed_ms() - begun_ms
 
     def record(
         self,

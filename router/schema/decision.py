@@ -51,8 +51,7 @@ class Reason(StrEnum):
     DISAGREEMENT = "disagreement"
     OUTVOTED = "outvoted"
     SECOND_OPINION = "second_opinion"
-    REGIONS_MENDED = "regions_mended"
-    REGIONS_NOT_MENDED = "regions_not_mended"
+    MERGED = "merged"
     PART_MISSING = "part_missing"
     PART_DEGRADED = "part_degraded"
     # the engine

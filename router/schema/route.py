@@ -130,7 +130,8 @@ class Route:
     `try_`: asked in this order until one passes. `on_error`: what an attempt that raised does to the rest.
     `attempt_timeout_ms`: cap of one attempt. `reserve_ms`: of the deadline, what an attempt must leave to those after
     it. `deadline_ms`: budget of a request that brings none. `evidence`: probes paid for beyond what an answer brings.
-    `check`: a second opinion on every answer. `regions`: None where a fallback is always whole.
+    `check`: a second opinion on every answer. `regions`: None where a fallback is always whole. `merge`: all are asked,
+    and what several of them vouch for is merged.
     """
 
     try_: tuple[Choice, ...]
@@ -144,3 +145,4 @@ class Route:
     check: CrossCheck | None = None
     regions: Regions | None = None
     uncertified: Uncertified = "fall_back"
+    merge: bool = False
