@@ -79,7 +79,8 @@ def graft_depth(base: DepthMap, patch: DepthMap, inside: Bool, ring: Bool, most:
     if not used.any():
         return Rejected(Refusal.NOTHING_KNOWN, found.residual, pixels, found)
     here, there = _levels(aligned, base.unit), _levels(base.values, base.unit)
-    offset = np.where(np.isfinite(here) & np.isfinite(there) & ring, there - here, np.nan)
+    pinned = np.isfinite(here) & np.isfinite(there) & ring
+    offset = np.subtract(there, here, out=np.full(here.shape, np.nan), where=pinned)
     spread = (
         1.0
         if base.unit == "m"
