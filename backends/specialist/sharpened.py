@@ -104,7 +104,8 @@ def _deepest(mask: Bool) -> tuple[float, float]:
 
 
 def _iou(a: Bool, b: Bool) -> float:
-    return float(np.count_nonzero(a & b) / max(1, np.count_nonzero(a | b)))
+    either = int((a | b).sum())
+    return int((a & b).sum()) / either if either else 0.0
 
 
 def _lower(a: F32 | None, b: F32 | None) -> F32 | None:

@@ -16,7 +16,7 @@ Space = Literal["depth", "disparity", "log"]
 
 LEAST_PIXELS = 16
 """Fewer common pixels say nothing of a scale."""
-_MOST_PIXELS = 1 << 16
+_MOST_PIXELS = 1 << 14
 """More are thinned evenly: a line has two parameters."""
 _INLIER = 0.1
 _ROUNDS = 20
@@ -133,18 +133,44 @@ def _at(values: F32, places: npt.NDArray[np.intp]) -> F64:
 
 
 def _trimmed(x: F64, y: F64, w: F64, trim: float) -> tuple[float, float] | None:
-    """Least trimmed squares by concentration: fit, keep the pixels nearest to the line, fit again until none changes."""
-    kept = np.ones(len(x), np.bool_)
+    """Least trimmed squares by concentration (Rousseeuw and Van Driessen 2006): of two starts the better end.
+
+    The starts are the line through all pixels, and one that far-off pixels do not tilt.
+    """
+    whole = _line(x, y, w)
+    if whole is None:
+        return None
+    ends = [_concentrated(start, x, y, w, trim) for start in (whole, _middle_line(x, y))]
+    (scale, shift), _ = min(ends, key=lambda end: end[1])
+    return (scale, shift) if scale > 0 else None
+
+
+def _concentrated(
+    line: tuple[float, float], x: F64, y: F64, w: F64, trim: float
+) -> tuple[tuple[float, float], float]:
+    """Keep the pixels nearest to the line, fit them, until none changes. The line, and its trimmed sum of squares."""
+    kept = np.zeros(len(x), np.bool_)
     for _ in range(_ROUNDS):
-        line = _line(x[kept], y[kept], w[kept])
-        if line is None:
-            return None
-        error = np.abs(line[0] * x + line[1] - y) * np.sqrt(w)
-        nearest = error <= np.quantile(error, 1 - trim)
+        squares = w * (line[0] * x + line[1] - y) ** 2
+        nearest = squares <= np.quantile(squares, 1 - trim)
         if np.array_equal(nearest, kept):
             break
         kept = nearest
-    return line if line is not None and line[0] > 0 else None
+        fitted = _line(x[kept], y[kept], w[kept])
+        if fitted is None:
+            break
+        line = fitted
+    squares = np.sort(w * (line[0] * x + line[1] - y) ** 2)
+    return line, float(squares[: max(1, round((1 - trim) * len(x)))].sum())
+
+
+def _middle_line(x: F64, y: F64) -> tuple[float, float]:
+    """The median slope between pixels half the map apart, and the median shift (after Theil and Sen)."""
+    half = len(x) // 2
+    run, rise = x[half : 2 * half] - x[:half], y[half : 2 * half] - y[:half]
+    apart = np.abs(run) > 1e-9 * max(1e-12, float(np.abs(x).max()))
+    slope = float(np.median(rise[apart] / run[apart])) if apart.any() else 0.0
+    return slope, float(np.median(y - slope * x))
 
 
 def _line(x: F64, y: F64, w: F64) -> tuple[float, float] | None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visionrouter.merge.alignment import Alignment, align
-from visionrouter.merge.membrane import membrane
+from visionrouter.merge.membrane import membrane, sides
 from visionrouter.schema.arrays import F32, Bool
 from visionrouter.schema.payload import DepthMap
 
@@ -79,7 +79,8 @@ def graft_depth(base: DepthMap, patch: DepthMap, inside: Bool, ring: Bool, most:
     if not used.any():
         return Rejected(Refusal.NOTHING_KNOWN, found.residual, pixels, found)
     here, there = _levels(aligned, base.unit), _levels(base.values, base.unit)
-    offset = np.where(np.isfinite(here) & np.isfinite(there) & ring, there - here, np.nan)
+    pinned = np.isfinite(here) & np.isfinite(there) & ring
+    offset = np.subtract(there, here, out=np.full(here.shape, np.nan), where=pinned)
     spread = (
         1.0
         if base.unit == "m"
@@ -163,17 +164,17 @@ def _without_outliers(offset: npt.NDArray[np.float64], least: float) -> F32:
 
 def _seam(used: Bool, inside: Bool, step: Any) -> float:
     """The mean of `step(a, b)`, (P,), over neighbours a set in and b outside; 0 where there are none to compare."""
-    steps = []
-    for dy, dx in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-        ys, xs = np.nonzero(used)
-        fits = (ys + dy >= 0) & (ys + dy < used.shape[0]) & (xs + dx >= 0) & (xs + dx < used.shape[1])
-        ys, xs = ys[fits], xs[fits]
-        outside = ~inside[ys + dy, xs + dx]
-        ys, xs = ys[outside], xs[outside]
-        with np.errstate(invalid="ignore"):
-            steps.append(step((ys, xs), (ys + dy, xs + dx)))
-    known = np.concatenate(steps)
-    known = known[np.isfinite(known)]
+    place = np.arange(used.size).reshape(used.shape)
+    near, far = [], []
+    for axis in (0, 1):
+        for here, there in (sides(axis), sides(axis)[::-1]):
+            edge = used[here] & ~inside[there]
+            near.append(place[here][edge])
+            far.append(place[there][edge])
+    a, b = (np.unravel_index(np.concatenate(places), used.shape) for places in (near, far))
+    with np.errstate(invalid="ignore"):
+        steps = step(a, b)
+    known = steps[np.isfinite(steps)]
     return float(known.mean()) if known.size else 0.0
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from visionrouter.merge.masks import heaviest
 from visionrouter.merge.part import Merged, Part, canonical, one_size, pixel_weights, supported
+from visionrouter.schema.arrays import F32
 from visionrouter.schema.payload import NormalMap
 
 _LEAST_LENGTH = 0.5
@@ -22,23 +23,25 @@ def merge_normals(payloads: Sequence[NormalMap], parts: Sequence[Part]) -> Merge
     size = one_size([normals.values.shape for normals in payloads])
     sources = canonical(parts)
     weights = pixel_weights(parts, size)
-    knows = np.array([np.isfinite(normals.values).all(-1) for normals in payloads])
+    knows = np.array([np.isfinite(np.einsum("hwc->hw", normals.values)) for normals in payloads])
     voiced = np.where(knows, weights, 0)
-    total = voiced.sum(0)
-    summed = np.zeros((*size, 3))
+    total = voiced[sources].sum(0)
+    summed = np.zeros((*size, 3), np.float32)
     for s in sources:
-        summed += voiced[s][..., None] * np.where(knows[s][..., None], payloads[s].values, 0)
-    length = np.linalg.norm(summed, axis=-1)
+        summed += voiced[s][..., None] * np.nan_to_num(payloads[s].values)
+    length = np.sqrt(np.einsum("hwc,hwc->hw", summed, summed))
     known = total > 0
-    share = np.divide(length, total, out=np.zeros(size), where=known)
+    share = np.divide(length, total, out=np.zeros(size, np.float32), where=known)
     leading = heaviest(weights, knows, sources)
-    stack = np.array([normals.values for normals in payloads])
-    lead = np.take_along_axis(stack, leading[None, ..., None].astype(np.intp), 0)[0]
-    mean = summed / np.where(length > 0, length, 1)[..., None]
-    values = np.where((share >= _LEAST_LENGTH)[..., None], mean, lead).astype(np.float32)
+    values: F32 = summed / np.where(length > 0, length, 1).astype(np.float32)[..., None]
+    apart = known & (share < _LEAST_LENGTH)
+    for s in sources:
+        here = apart & (leading == s)
+        values[here] = payloads[s].values[here]
     values[~known] = np.nan
-    cosines = np.nan_to_num((stack * values[None]).sum(-1), nan=0.0).clip(0, 1)
-    confidence, agreed = supported(parts, weights, cosines.astype(np.float32), knows)
+    cosines = [np.einsum("hwc,hwc->hw", normals.values, values) for normals in payloads]
+    agreement = np.nan_to_num(np.array(cosines), nan=0.0).clip(0, 1)
+    confidence, agreed = supported(parts, weights, agreement, knows)
     several = knows.sum(0) > 1
     evidence = {
         "agreement": agreed,

@@ -217,3 +217,20 @@ def test_mistakes_are_named(scene, broken):
     things = Segmentation(np.zeros((0, 60, 80), bool), np.zeros(0, np.float32), (), "instance")
     with pytest.raises(SchemaError, match="semantic"):
         mend(things, [], regions, trust)
+
+
+def test_sky_on_both_sides_of_the_border_is_no_seam(scene, broken):
+    base, trust = broken
+    sky = scene.copy()
+    base.values[:20], sky[:20] = np.inf, np.inf
+    merged, (done,) = mend(base, [Patch(DepthMap(sky * 2, "m"))], doubtful(trust, 0.5), trust)
+    assert done.refusal is None
+    assert np.isposinf(merged.payload.values[:20]).all()
+    np.testing.assert_allclose(merged.payload.values[20:], scene[20:], rtol=1e-3)
+
+
+def test_sky_where_the_ring_has_walls_is_turned_away(scene, broken):
+    sky = scene.copy()
+    sky[:40, :50] = np.inf
+    _, (done,) = repaired(broken, Patch(DepthMap(sky, "m")))
+    assert done.refusal is Refusal.RING_DISAGREES
