@@ -30,7 +30,7 @@ def test_false_alarms_of_audits_stay_within_delta_where_a_repeated_test_does_not
     streams = (rng.random((250, 500)) < ALPHA).astype(float)
     alarms = sum(audited(stream.tolist()).suspension is not None for stream in streams)
     assert alarms <= binom.ppf(0.999, 250, DELTA)
-    n = np.ax
+    n = np.arange(1, 501)
     repeated = (binom.sf(np.cumsum(streams, 1) - 1, n, ALPHA) <= DELTA).any(1).sum()
     assert repeated > binom.ppf(0.999, 250, DELTA)  # so the check above can fail
 
