@@ -11,6 +11,7 @@ from mapie.risk_control import BinaryClassificationController, control_fwer
 from visionrouter.confidence.bounds import binomial_p, least_accepted
 from visionrouter.confidence.certificate import Certificate, Infeasible, certificate_for
 from visionrouter.confidence.certify import _rejected, certify, ltt_threshold, one_per_unit
+from visionrouter.schema.decision import Risk
 
 
 def population(n, seed, base=0.0, slope=3.0):
@@ -45,6 +46,14 @@ def test_the_joint_risk_is_called_joint(stated):
     assert "joint risk, not the risk of what is accepted" in str(made)
     (made,) = certify(confidence, loss, **stated)
     assert "of what is accepted at most 0.05 is wrong, with certainty 0.9" in str(made)
+
+
+def test_a_result_says_what_was_proven_and_no_more(stated):
+    confidence, loss = population(1200, 0)
+    (made,) = certify(confidence, loss, **stated)
+    assert made.risk("abc") == Risk(0.05, 0.05, 0.1, "abc", "absrel > 0.1")
+    (joint,) = certify(confidence, loss, method="crc-joint", **stated)
+    assert joint.risk("abc") is None
 
 
 @settings(max_examples=40)
