@@ -51,14 +51,20 @@ class Population:
 
 
 def synthetic(rng: np.random.Generator, alpha: float) -> list[Population]:
-    """Five ways for a confidence to be good, bad or odd."""
+    """Six ways for a confidence to be good, bad or odd."""
     return [
         _population("sharp: few doubtful items", rng, lambda z: _sigmoid(-4 - 4 * z)),
         _population("blunt: risk falls slowly", rng, lambda z: _sigmoid(-2.5 - 1.2 * z)),
         _population("overconfident top 3 %", rng, lambda z: np.where(z > 1.88, 0.3, _sigmoid(-4 - 3 * z))),
+        _population("risk crosses alpha three times", rng, lambda z: alpha * _crossing(z)),
         _population("ties: eleven levels", rng, lambda z: _sigmoid(-4 - 3 * z), levels=10),
         _population("6 % over alpha throughout", rng, lambda z: np.full_like(z, 1.06 * alpha)),
     ]
+
+
+def _crossing(z: F64) -> F64:
+    """In units of alpha: the top fifth is over it, a safe band brings the mean of the top below, the rest over again."""
+    return np.where(z > 0.84, 1.2, np.where(z > 0.5, 0.4, 1.3))
 
 
 def shifted(rng: np.random.Generator) -> tuple[Population, Population]:

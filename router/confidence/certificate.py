@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from visionrouter.confidence.scope import Digests, Scope
+from visionrouter.schema.decision import Risk
 
 Method = Literal["ltt-binomial", "ltt-hb", "crc-joint"]
 
@@ -42,6 +43,16 @@ class Certificate:
     def accepts(self, confidence: float) -> bool:
         """False for NaN."""
         return confidence >= self.threshold
+
+    def risk(self, certificate: str) -> Risk | None:
+        """What a result accepted under it may say of its risk; `certificate` names the file, by its digest.
+
+        The bound is alpha: what was proven, whatever lower `bound` the last test showed. None for `crc-joint`, which
+        bounds no risk of what is accepted.
+        """
+        if self.delta is None:
+            return None
+        return Risk(self.alpha, self.alpha, self.delta, certificate, self.scope.bad_is)
 
     @property
     def coverage(self) -> float:

@@ -7,26 +7,28 @@
 over the draw of the calibration sample. For a 0/1 loss that is the risk P(wrong | accepted), conditional on acceptance.
 `crc-joint` states another thing, E[loss x accepted] <= alpha, with no delta (`bounds.crc_joint_threshold`).
 
-**The procedure** (Angelopoulos et al. 2021, arXiv 2110.01052: fixed-sequence testing). Items are ranked by confidence,
-safest first, ties in a seeded random order. For j = s, s+1, ..., n the hypothesis "the risk of what passes the
-threshold of the top j is > alpha" is tested at level delta with the losses of the top j; the first that is not
-rejected ends it. The threshold is the lowest one reached that does not cut through a tie.
+**The procedure** (Angelopoulos et al. 2021, arXiv 2110.01052: fixed-sequence testing; with several starts, the fallback
+procedure of Wiens 2003). Items are ranked by confidence, safest first, ties in a seeded random order. The hypothesis of
+rank j is "the risk of what passes the threshold T_j of the top j is > alpha". A chain of tests begins at each of m starts
+with a level of delta / m, goes down rank by rank and ends at the first that is not rejected; where it reaches the next
+start, the two go on as one with their levels added. The threshold is the lowest one rejected that cuts through no tie.
 
-**Why ranks are allowed**, though they are taken from the sample tested. Let R(t) be the risk given confidence > t. Seen
-with the random order of ties, confidence has no atoms and R is continuous. Write T_j for the (j+1)-th confidence.
-1. Given T_j, the top j are independent draws given confidence > T_j; given how many items lie above a fixed t, those
-   are independent draws given confidence > t. So with the number accepted held fixed, the number bad is exactly
-   Bin(j, R), and the binomial p-value is valid although that number is random.
-2. An error is to pass into a run of thresholds with R > alpha. Either the start T_s lies in such a run: then the first
-   test must err, and given T_s it does so with probability <= delta. Or the start lies above the run, whose upper end
-   is a fixed b with R(b) = alpha. Every rank is tested, so the set of all items above b is too, and must be rejected.
-   Where an earlier run lies above the start, its lower end g has R(g) = alpha as well, hence so has the band between
-   g and b; given how many items lie above g and above b, which settles where the start lies, the number bad above b
-   is still Bin(N, alpha). These cases exclude each other, and each has its error with probability <= delta.
-No monotonicity of R is assumed, and no grid is chosen. The start s may depend on n, alpha and delta only: it is the
-larger of the least number that could ever be rejected, and the share `first_share` of n. A safest set too small to
-reject therefore does not end the sequence; one unlucky item at the very top does not either. For losses in [0, 1] the
-same holds with the Hoeffding-Bentkus p-value, since its inequalities ask only for independent losses of that mean.
+The starts depend on n, alpha and delta only, never on the losses. A safest set too small to reject therefore ends
+nothing, and one unlucky or overconfident item at the very top ends one chain only.
+
+**Why ranks are allowed**, though they are taken from the sample tested. Let R(t) be the risk given confidence > t, and
+T_j the (j+1)-th confidence. Seen with the random order of ties, confidence has no atoms and R is continuous. Call a
+maximal interval of thresholds with R > alpha a run; at its ends R = alpha.
+1. Hold fixed how many items lie above each end of each run. Between two neighbouring ends the risk is alpha on the
+   whole if it is so above both, hence the number bad above any end is exactly Bin(its number of items, alpha). And if a
+   rank's T_j lies in a run, the items between the run's upper end and T_j are riskier than alpha on the whole, so
+   the number bad of the top j is stochastically at least Bin(j, alpha). In both cases the p-value is valid.
+2. These counts settle where every start lies. To err, some chain must first reject at its barrier: its own start, if
+   that lies in a run, or else the rank of all items above the upper end of the next run below. (Every rank is tested,
+   so none is skipped.) The chains that share a barrier reach it with at most the sum of their levels. So the chance of
+   an error is at most the sum over barriers, which is delta, whatever the counts.
+No monotonicity of R is assumed, and no grid is chosen. For losses in [0, 1] the same holds with the Hoeffding-Bentkus
+p-value, since its inequalities ask only for independent losses of that mean.
 
 **What must be independent**: items are images or scenes, never pixels, boxes or frames of one clip (`one_per_unit`). The
 confidence must have been fitted on other items than these.
@@ -53,7 +55,9 @@ from visionrouter.confidence.bounds import (
 from visionrouter.confidence.certificate import Certificate, Infeasible, Method
 from visionrouter.confidence.scope import Digests, Scope
 
-FIRST_SHARE = 0.25
+STARTS = (1 / 8, 1 / 4, 1 / 2)
+"""Shares of the ranks where chains of tests begin; fewer where n is too small for so many."""
+
 _LADDER = 1.05
 """How finely `Infeasible.best_alpha` is searched."""
 
@@ -69,7 +73,7 @@ def certify(
     method: Method = "ltt-binomial",
     groups: Sequence[str] | None = None,
     tag: str = "group",
-    first_share: float = FIRST_SHARE,
+    starts: Sequence[float] = STARTS,
     made_by: str = "",
     seed: int = 0,
 ) -> tuple[Certificate | Infeasible, ...]:
@@ -80,12 +84,12 @@ def certify(
     uses its own items only and holds however the groups are mixed later. Each group's statement holds with
     probability 1 - delta; for all of G groups at once, give delta / G.
 
-    `first_share` is the share of the ranks where testing starts. Choose it, alpha, delta and the groups before looking
-    at the losses. Raises ValueError for NaN, for losses out of range and for lengths that differ.
+    `starts` are the shares of the ranks where chains of tests begin. Choose them, alpha, delta and the groups before
+    looking at the losses. Raises ValueError for NaN, for losses out of range and for lengths that differ.
     """
     check_levels(alpha, delta)
     confidence, loss = np.asarray(confidence, np.float64), np.asarray(loss, np.float64)
-    _check(confidence, loss, method, first_share)
+    _check(confidence, loss, method, starts)
 
     def threshold_at(level: float, member: npt.NDArray[np.bool_]) -> float | None:
         if method == "crc-joint":
@@ -96,7 +100,7 @@ def certify(
             alpha=level,
             delta=delta,
             method=method,
-            first_share=first_share,
+            starts=starts,
             seed=seed,
         )
 
@@ -130,28 +134,26 @@ def ltt_threshold(
     alpha: float,
     delta: float,
     method: Literal["ltt-binomial", "ltt-hb"] = "ltt-binomial",
-    first_share: float = FIRST_SHARE,
+    starts: Sequence[float] = STARTS,
     seed: int = 0,
 ) -> float | None:
     """The bare procedure: accept where confidence >= the threshold, or None. See the module for why it holds."""
     n = len(loss)
-    start = max(least_accepted(alpha, delta), round(first_share * n))
-    if n < start:
+    firsts = _first_ranks(n, alpha, delta, starts)
+    if n < firsts[0]:
         return None
     order = np.lexsort((np.random.default_rng(seed).random(n), -confidence))
-    ranked, spent = confidence[order], np.cumsum(loss[order])[start - 1 :]
-    counts = np.arange(start, n + 1)
+    ranked, spent, counts = confidence[order], np.cumsum(loss[order]), np.arange(1, n + 1)
     if method == "ltt-binomial":
         p = binomial_p(np.rint(spent).astype(np.int64), counts, alpha)
     else:
         p = hoeffding_bentkus_p(spent / counts, counts, alpha)
-    over = p > delta
-    passed = start - 1 + (int(over.argmax()) if over.any() else len(p))
-    while start <= passed < n and ranked[passed - 1] == ranked[passed]:
-        passed -= 1
-    if passed < start:
+    whole = np.append(ranked[1:] != ranked[:-1], True)
+    kept = np.flatnonzero(_rejected(p, firsts, delta) & whole)
+    if not kept.size:
         return None
-    return 0.0 if passed == n else float(np.nextafter(ranked[passed], np.inf))
+    last = int(kept[-1])
+    return 0.0 if last == n - 1 else float(np.nextafter(ranked[last + 1], np.inf))
 
 
 def one_per_unit(units: Sequence[str], seed: int = 0) -> npt.NDArray[np.intp]:
@@ -159,6 +161,29 @@ def one_per_unit(units: Sequence[str], seed: int = 0) -> npt.NDArray[np.intp]:
     order = np.random.default_rng(seed).permutation(len(units))
     _, first = np.unique(np.asarray(units, dtype=str)[order], return_index=True)
     return np.sort(order[first])
+
+
+def _first_ranks(n: int, alpha: float, delta: float, starts: Sequence[float]) -> list[int]:
+    """As many of the later starts as could each reject at their share of delta; else one, as early as it could."""
+    for chains in range(len(starts), 1, -1):
+        firsts = [round(share * n) for share in starts[-chains:]]
+        if firsts[0] >= least_accepted(alpha, delta / chains):
+            return firsts
+    return [max(least_accepted(alpha, delta), round(starts[0] * n))]
+
+
+def _rejected(p: F64, firsts: Sequence[int], delta: float) -> npt.NDArray[np.bool_]:
+    """Which ranks the chains reject; `p` (n,) by rank, `firsts` the ranks, from 1, where chains begin."""
+    rejected = np.zeros(len(p), np.bool_)
+    level = 0.0
+    for first, after in zip(firsts, [*firsts[1:], len(p) + 1], strict=True):
+        level += delta / len(firsts)
+        over = p[first - 1 : after - 1] > level
+        end = first - 1 + int(over.argmax()) if over.any() else after - 1
+        rejected[first - 1 : end] = True
+        if end < after - 1:
+            level = 0.0
+    return rejected
 
 
 def _members(
@@ -184,7 +209,7 @@ def _bound(method: Method, bad: float, accepted: int, n: int, delta: float) -> f
     return hoeffding_bentkus(bad / accepted, accepted, delta)
 
 
-def _check(confidence: F64, loss: F64, method: Method, first_share: float) -> None:
+def _check(confidence: F64, loss: F64, method: Method, starts: Sequence[float]) -> None:
     if confidence.ndim != 1 or confidence.shape != loss.shape:
         raise ValueError(
             f"confidence {confidence.shape} and loss {loss.shape} should be two arrays (N,) of one length"
@@ -201,5 +226,5 @@ def _check(confidence: F64, loss: F64, method: Method, first_share: float) -> No
         raise ValueError("losses should lie in [0, 1]: divide by their largest possible value")
     if method == "ltt-binomial" and not np.isin(loss, (0, 1)).all():
         raise ValueError("ltt-binomial takes losses 0 and 1; use ltt-hb for losses between them")
-    if not 0 <= first_share <= 1:
-        raise ValueError(f"first_share {first_share!r} should lie in [0, 1]")
+    if not starts or list(starts) != sorted(set(starts)) or not 0 <= starts[0] <= starts[-1] <= 1:
+        raise ValueError(f"starts {starts!r} should be shares in [0, 1] that rise")

@@ -152,7 +152,7 @@ def make_report(
         estimate(lambda at: brier(confidence[at], ~bad[at])),
         reliability(confidence, ~bad),
         risk_coverage(confidence, bad),
-        risk_coverage(~bad, bad),
+        risk_coverage((~bad).astype(np.float64), bad),
         tuple(outcomes),
         () if groups is None else _by_group(confidence, bad, groups),
         sparsification,

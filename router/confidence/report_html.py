@@ -36,7 +36,7 @@ th, td { text-align: left; padding: .35rem .9rem .35rem 0; border-bottom: 1px so
 td { white-space: nowrap; } td:last-child { white-space: normal; min-width: 9rem; } .says td:last-child { min-width: 22rem; }
 @media (max-width: 44rem) { .says thead { display: none; } .says tr { display: block; border-bottom: 1px solid var(--rule);
   padding: .4rem 0; } .says td { display: inline-block; border: 0; padding: 0 .8rem 0 0; color: var(--soft); }
-  .says td:first-child { color: var(--ink); font-weight: 600; } .says td:last-child { display: block; min-width: 0;
+  .says td:nth-child(n + 3):not(:last-child) { display: none; } .says td:first-child { color: var(--ink); font-weight: 600; } .says td:last-child { display: block; min-width: 0;
   color: var(--ink); } }
 """
 

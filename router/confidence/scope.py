@@ -24,9 +24,13 @@ class Scope:
     loss: str
     loss_threshold: float | None = None
 
+    @property
+    def bad_is(self) -> str:
+        """The loss, and over what an item is bad: "absrel > 0.1"."""
+        return self.loss if self.loss_threshold is None else f"{self.loss} > {self.loss_threshold:g}"
+
     def __str__(self) -> str:
-        bad = "" if self.loss_threshold is None else f" > {self.loss_threshold:g}"
-        return f"{self.subject}, {self.task.value}, {self.loss}{bad}"
+        return f"{self.subject}, {self.task.value}, {self.bad_is}"
 
 
 @dataclass(frozen=True, slots=True)

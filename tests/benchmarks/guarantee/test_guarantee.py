@@ -10,7 +10,7 @@ from visionrouter.benchmarks.guarantee.populations import recorded, synthetic
 from visionrouter.benchmarks.guarantee.validity import check, check_shift
 from visionrouter.schema.errors import RequestError
 
-TERMS = {"n": 400, "draws": 400, "alpha": 0.05, "delta": 0.1, "seed": 1}
+TERMS = {"n": 300, "draws": 300, "alpha": 0.05, "delta": 0.1, "seed": 1}
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mapie.risk_control import BinaryClassificationController, control_fwer
 
 from visionrouter.confidence.bounds import binomial_p, least_accepted
 from visionrouter.confidence.certificate import Certificate, Infeasible, certificate_for
-from visionrouter.confidence.certify import certify, ltt_threshold, one_per_unit
+from visionrouter.confidence.certify import _rejected, certify, ltt_threshold, one_per_unit
+from visionrouter.schema.decision import Risk
 
 
 def population(n, seed, base=0.0, slope=3.0):
@@ -47,15 +48,24 @@ def test_the_joint_risk_is_called_joint(stated):
     assert "of what is accepted at most 0.05 is wrong, with certainty 0.9" in str(made)
 
 
+def test_a_result_says_what_was_proven_and_no_more(stated):
+    confidence, loss = population(1200, 0)
+    (made,) = certify(confidence, loss, **stated)
+    assert made.risk("abc") == Risk(0.05, 0.05, 0.1, "abc", "absrel > 0.1")
+    (joint,) = certify(confidence, loss, method="crc-joint", **stated)
+    assert joint.risk("abc") is None
+
+
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.02, 0.05, 0.15]))
-def test_the_sequence_is_mapies(seed, alpha):
+def test_one_chain_is_mapies_fixed_sequence(seed, alpha):
     confidence, loss = population(600, seed)
     start = max(least_accepted(alpha, 0.1), 150)
     order = np.argsort(-confidence)
     counts = np.arange(start, 601)
     p = binomial_p(np.cumsum(loss[order])[start - 1 :].astype(int), counts, alpha)
     rejected = control_fwer(p, 0.1, fwer_method="fixed_sequence")
-    threshold = ltt_threshold(confidence, loss, alpha=alpha, delta=0.1)
+    threshold = ltt_threshold(confidence, loss, alpha=alpha, delta=0.1, starts=(0.25,))
     assert (threshold is None) == (not len(rejected))
     if threshold is not None:
         assert (confidence >= threshold).sum() == counts[rejected[-1]]
@@ -79,6 +89,7 @@ def test_a_threshold_that_mapie_finds_is_one_of_ours():
     assert ours == pytest.approx(theirs, abs=0.1)
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 30))
 def test_ties_are_never_cut(seed, levels):
     rng = np.random.default_rng(seed)
@@ -87,8 +98,28 @@ def test_ties_are_never_cut(seed, levels):
     threshold = ltt_threshold(confidence, loss, alpha=0.1, delta=0.1)
     if threshold is not None:
         accepted = int((confidence >= threshold).sum())
-        assert accepted >= 125
+        assert accepted >= 62
         assert binomial_p(int(loss[confidence >= threshold].sum()), accepted, 0.1) <= 0.1
+
+
+def test_chains_end_alone_and_join_their_levels():
+    p = np.array([0.9, 0.04, 0.2, 0.01, 0.04, 0.09, 0.02, 0.2])
+    assert _rejected(p, [2, 4, 5], 0.15).tolist() == [False, True, False, True, True, True, True, False]
+    assert _rejected(p, [2, 6], 0.1).tolist() == [False, True, False, False, False, False, False, False]
+    assert _rejected(p[3:], [1], 0.1).tolist() == [True, True, True, True, False]
+
+
+def test_overconfident_items_at_the_top_end_one_chain_only():
+    confidence, loss = np.linspace(1, 0, 1000), np.zeros(1000)
+    loss[:8] = 1
+    assert ltt_threshold(confidence, loss, alpha=0.05, delta=0.1, starts=(0.1,)) is None
+    assert ltt_threshold(confidence, loss, alpha=0.05, delta=0.1) == 0
+
+
+def test_few_items_leave_one_chain_with_all_of_delta():
+    confidence = np.linspace(0, 1, 45)
+    assert ltt_threshold(confidence, np.zeros(45), alpha=0.05, delta=0.1) == 0
+    assert ltt_threshold(confidence[:44], np.zeros(44), alpha=0.05, delta=0.1) is None
 
 
 def test_infeasible_says_what_it_would_take(stated):

@@ -27,12 +27,12 @@ def audited(losses, probabilities=None, least=1.0):
 
 def test_false_alarms_of_audits_stay_within_delta_where_a_repeated_test_does_not():
     rng = np.random.default_rng(0)
-    streams = (rng.random((400, 600)) < ALPHA).astype(float)
+    streams = (rng.random((250, 500)) < ALPHA).astype(float)
     alarms = sum(audited(stream.tolist()).suspension is not None for stream in streams)
-    assert alarms <= binom.ppf(0.999, 400, DELTA)
-    n = np.arange(1, 601)
+    assert alarms <= binom.ppf(0.999, 250, DELTA)
+    n = np.arange(1, 501)
     repeated = (binom.sf(np.cumsum(streams, 1) - 1, n, ALPHA) <= DELTA).any(1).sum()
-    assert repeated > binom.ppf(0.999, 400, DELTA)  # so the check above can fail
+    assert repeated > binom.ppf(0.999, 250, DELTA)  # so the check above can fail
 
 
 def test_audits_by_confidence_need_their_weights():
