@@ -59,6 +59,11 @@ class Backend(ABC):
 
     spec: BackendSpec
 
+    @property
+    def restarts(self) -> int:
+        """Times it was made anew after it was lost."""
+        return 0
+
     def load(self) -> None:
         """Read weights. Idempotent. Raises `MissingExtraError` or `WeightsError` naming the mend."""
 
@@ -71,6 +76,10 @@ class Backend(ABC):
 
     @abstractmethod
     def predict(self, queries: Sequence[Query]) -> Sequence[Prediction]: ...
+
+    def abort(self) -> bool:
+        """Cut short the call under way, from another thread. False where that cannot be done; the call then goes on."""
+        return False
 
     def close(self) -> None:
         """Let go of memory and threads. Idempotent."""
