@@ -27,7 +27,7 @@ class BackendSpec:
     None where it has none. `input_size`: (width, height) pixels it works at, None for any. `batch_limit`: most queries
     a call. `cost`: relative, 1.0 for a small detector. `memory_mb`: resident, roughly. `needs_prompts`: it answers
     only with boxes or points given. `extra`: the pip extra that installs the modules it `requires`. `inline`: cheap
-    enough to run on the caller's thread.
+    enough to run on the caller's thread. `isolation`: where it lives otherwise.
     """
 
     name: str
@@ -46,6 +46,7 @@ class BackendSpec:
     extra: str | None = None
     requires: tuple[str, ...] = ()
     inline: bool = False
+    isolation: Literal["thread", "process"] = "thread"
     version: str = "1"
 
 
@@ -73,6 +74,11 @@ class Backend(ABC):
         if not missing:
             return None
         return f"{', '.join(missing)} not installed; pip install 'visionrouter[{self.spec.extra}]'"
+
+    @property
+    def survives_fork(self) -> bool:
+        """Whether it may be used in a process forked off after it was loaded."""
+        return False
 
     @abstractmethod
     def predict(self, queries: Sequence[Query]) -> Sequence[Prediction]: ...

@@ -15,7 +15,8 @@ import numpy as np
 from visionrouter.backends.base import Backend
 from visionrouter.composite import join, joined_outcome, plan
 from visionrouter.engine.deadline import Deadline
-from visionrouter.engine.engine import Engine, EngineOptions, LaneState, Run
+from visionrouter.engine.engine import Engine, Run
+from visionrouter.engine.options import EngineOptions, LaneState
 from visionrouter.engine.waiting import AsyncWaiter, BlockingWaiter, Waiter, drive
 from visionrouter.policies import (
     CompiledPolicy,
@@ -369,6 +370,8 @@ def _query(request: Request) -> Query:
         request.prompts,
         request.seed,
         instruction.text,
+        request.tags,
+        request.criticality,
     )
 
 

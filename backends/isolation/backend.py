@@ -52,7 +52,7 @@ class IsolatedBackend(Backend):
         self._recipe = recipe
         self.limits = limits
         self._model = recipe.make()
-        self.spec = replace(self._model.spec, inline=False)
+        self.spec = replace(self._model.spec, inline=False, isolation="process")
         self._clock = clock
         self._child: Child | None = None
         self._ready = False
@@ -63,6 +63,10 @@ class IsolatedBackend(Backend):
     @property
     def restarts(self) -> int:
         return max(0, self._starts - 1)
+
+    @property
+    def survives_fork(self) -> bool:
+        return True
 
     @property
     def pid(self) -> int | None:

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
-from visionrouter.backends.base import Backend
 from visionrouter.confidence.gate import judge, waive
 from visionrouter.engine.breaker import Breaker
 from visionrouter.engine.contract import check_prediction
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.failures import HARMLESS, reason_of
+from visionrouter.engine.lane import Lane
+from visionrouter.engine.queue import Job
 from visionrouter.engine.vocabulary import knows_any
 from visionrouter.engine.waiting import Waiter
-from visionrouter.engine.worker import Job, Worker
 from visionrouter.schema.decision import Attempt, Reason, Verdict, VerdictKind
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.route import Accept, Limits
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """A backend with its worker and its breaker."""
-
-    backend: Backend
-    worker: Worker
-    breaker: Breaker
 
 
 async def attempt(
@@ -59,7 +50,7 @@ async def attempt(
     prediction: Prediction | None = None
     error: BaseException | None = None
     try:
-        job = lane.worker.submit(query)
+        job = lane.worker.submit(query, _due_s(deadline, started_ms, timeout_ms))
         prediction = await waiter.wait(job.future, None if timeout_ms is None else timeout_ms / 1000)
         check_prediction(query, prediction)
     except TimeoutError as raised:
@@ -92,17 +83,22 @@ async def attempt(
             verdict = judge(prediction, accept.evidence if accept.gate == "evidence" else limits)
     if verdict.reason in (Reason.TIMEOUT, Reason.DEADLINE_EXCEEDED) or error is not None:
         prediction = None
-    _tell(lane.breaker, verdict, failed=prediction is None)
-    return _record(lane, query, deadline, started_ms, verdict, job, prediction, error), prediction
+    record = _record(lane, query, deadline, started_ms, verdict, job, prediction, error)
+    _tell(lane.breaker, verdict, record.latency_ms - record.queue_ms, failed=prediction is None)
+    return record, prediction
 
 
-def _tell(breaker: Breaker, verdict: Verdict, *, failed: bool) -> None:
+def _due_s(deadline: Deadline, started_ms: float, timeout_ms: float | None) -> float:
+    return math.inf if timeout_ms is None else deadline.start_s + (started_ms + timeout_ms) / 1000
+
+
+def _tell(breaker: Breaker, verdict: Verdict, duration_ms: float, *, failed: bool) -> None:
     if not failed:
-        breaker.success()
+        breaker.success(duration_ms)
     elif verdict.reason in HARMLESS:
         breaker.release()
     else:
-        breaker.failure()
+        breaker.failure(duration_ms)
 
 
 def _no(reason: Reason, detail: str) -> Verdict:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from visionrouter.backends.base import Backend
 from visionrouter.confidence.gate import is_empty
-from visionrouter.engine.attempt import Lane, attempt
-from visionrouter.engine.breaker import Breaker, BreakerState
+from visionrouter.engine.attempt import attempt
 from visionrouter.engine.deadline import Deadline
+from visionrouter.engine.lane import Lane
+from visionrouter.engine.options import EngineOptions, LaneState
 from visionrouter.engine.waiting import Waiter
-from visionrouter.engine.worker import Worker
 from visionrouter.policies.licences import Licences
 from visionrouter.policies.resolve import resolve
 from visionrouter.schema.decision import Attempt, Outcome, Reason
@@ -19,24 +19,6 @@ from visionrouter.schema.request import Query
 from visionrouter.schema.result import Candidate
 from visionrouter.schema.route import Accept, Limits, Route
 from visionrouter.schema.task import Task
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """`queue_limit`: jobs that may wait for one backend. The breaker opens after `breaker_failures` in a row, for `breaker_cooldown_s`."""
-
-    queue_limit: int = 64
-    breaker_failures: int = 3
-    breaker_cooldown_s: float = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class LaneState:
-    """What a lane is doing now: breaker, jobs queued or running, late answers thrown away."""
-
-    breaker: BreakerState
-    pending: int
-    discarded: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +51,12 @@ class Engine:
         limits: Mapping[str, Mapping[Task, Limits]],
         options: EngineOptions = EngineOptions(),
     ) -> None:
-        self._lanes = {
-            name: Lane(
-                backend,
-                Worker(backend, options.queue_limit),
-                Breaker(options.breaker_failures, options.breaker_cooldown_s),
-            )
-            for name, backend in backends.items()
-        }
+        self._lanes = {name: Lane.of(backend, options) for name, backend in backends.items()}
         self._limits = limits
         self._resolved: dict[tuple[int, Task, bool], ResolvedLanes] = {}
 
     def states(self) -> dict[str, LaneState]:
-        return {
-            name: LaneState(lane.breaker.state, lane.worker.pending, lane.worker.discarded)
-            for name, lane in self._lanes.items()
-        }
+        return {name: lane.state() for name, lane in self._lanes.items()}
 
     def close(self) -> None:
         for lane in self._lanes.values():
