@@ -75,9 +75,8 @@ class Backend(ABC):
             return None
         return f"{', '.join(missing)} not installed; pip install 'visionrouter[{self.spec.extra}]'"
 
-    @property
-    def survives_fork(self) -> bool:
-        """Whether it may be used in a process forked off after it was loaded."""
+    def after_fork(self) -> bool:
+        """Told, in a process forked off after it was loaded, that it is there. Whether it can be used there."""
         return False
 
     @abstractmethod

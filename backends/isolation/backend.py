@@ -65,10 +65,6 @@ class IsolatedBackend(Backend):
         return max(0, self._starts - 1)
 
     @property
-    def survives_fork(self) -> bool:
-        return True
-
-    @property
     def pid(self) -> int | None:
         """The child's process id, None while there is none."""
         return None if self._child is None else self._child.pid
@@ -89,25 +85,29 @@ class IsolatedBackend(Backend):
         self._deaths = 0
         return predictions
 
+    def after_fork(self) -> bool:
+        if self._owner != os.getpid():
+            child, self._child = self._child, None
+            self._owner, self._starts, self._deaths = os.getpid(), 0, 0
+            if child is not None:
+                child.forget()
+        return True
+
     def abort(self) -> bool:
+        self.after_fork()
         child = self._child
-        if child is not None and self._owner == os.getpid():
+        if child is not None:
             child.kill()
         return True
 
     def close(self) -> None:
+        self.after_fork()
         child, self._child = self._child, None
-        if child is None:
-            return
-        if self._owner == os.getpid():
+        if child is not None:
             child.close(timeout_s=2.0)
-        else:
-            child.forget()
 
     def _loaded(self) -> Child:
-        if self._owner != os.getpid():
-            self.close()
-            self._owner, self._starts, self._deaths = os.getpid(), 0, 0
+        self.after_fork()
         if self._child is not None and self._ready:
             return self._child
         rest_s = self._rest_until_s - self._clock()

@@ -43,7 +43,7 @@ class Worker:
         renew_after_fork(self)
 
     def after_fork(self) -> None:
-        self._weights_of_another |= self._loaded and not self.backend.survives_fork
+        self._weights_of_another |= self._loaded and not self.backend.after_fork()
         self._start_anew()
 
     def _start_anew(self) -> None:
