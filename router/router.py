@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from visionrouter.backends.base import Backend
+from visionrouter.cache import ResultCache, cache_key
 from visionrouter.composite import join, joined_outcome, plan
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.engine import Engine, Run
@@ -66,7 +67,7 @@ class Router:
 
     `backends` come from a profile (`Router.from_profile("nano")`) or are given. `policy` is a preset's name, a path or
     a compiled policy. `limits`: per backend and task, what a prediction must keep to be accepted. `sinks` are handed
-    every decision.
+    every decision. `cache` keeps answers to give them again.
 
     Weights are read at the first request that needs them, or by `warm_up`. Use as a context manager, or call `close`.
     A router may be used from several threads and event loops at once.
@@ -81,6 +82,7 @@ class Router:
         sinks: Sequence[Sink] = (),
         image_limits: ImageLimits = DEFAULT_LIMITS,
         options: EngineOptions = EngineOptions(),
+        cache: ResultCache | None = None,
     ) -> None:
         named = dict(backends) if isinstance(backends, Mapping) else {b.spec.name: b for b in backends}
         self.backends: Mapping[str, Backend] = MappingProxyType(named)
@@ -97,6 +99,8 @@ class Router:
         self._sinks = tuple(sinks)
         self._image_limits = image_limits
         self._engine = Engine(named, limits, options)
+        self._cache = cache
+        self._weights = {n: b.spec.weights_digest or b.spec.version for n, b in named.items()}
         self._finalizer = weakref.finalize(self, self._engine.close)
 
     @classmethod
@@ -108,13 +112,20 @@ class Router:
         sinks: Sequence[Sink] = (),
         image_limits: ImageLimits = DEFAULT_LIMITS,
         options: EngineOptions = EngineOptions(),
+        cache: ResultCache | None = None,
     ) -> Self:
         """A router over the backends of a profile: one in the package by name, or a YAML file."""
         from visionrouter.backends.profile import load_profile
 
         made = load_profile(profile)
         return cls(
-            made.backends, policy, limits=made.limits, sinks=sinks, image_limits=image_limits, options=options
+            made.backends,
+            policy,
+            limits=made.limits,
+            sinks=sinks,
+            image_limits=image_limits,
+            options=options,
+            cache=cache,
         )
 
     def run(self, image: ImageSource, instruction: str | Instruction | Task, **options: Any) -> Result:
@@ -278,11 +289,16 @@ class Router:
     async def _single(self, request: Request, deadline: Deadline, waiter: Waiter) -> Result:
         selected = self.policy.select(request, request.context)
         route = selected.route
+        key = None if self._cache is None else cache_key(request, route, self._weights)
+        if self._cache is not None and key is not None:
+            kept = self._cache.get(key, request, selected.rule, deadline.elapsed_ms())
+            if kept is not None:
+                return kept
         if deadline.budget_ms is None and route.deadline_ms is not None:
             deadline = replace(deadline, budget_ms=route.deadline_ms)
         run = await self._engine.run(route, _query(request), self.policy.licences, deadline, waiter)
         chosen = run.chosen
-        return Result(
+        result = Result(
             request_id=request.id,
             task=request.instruction.task,
             outcome=run.outcome,
@@ -292,6 +308,9 @@ class Router:
             sources=() if chosen is None else (chosen.backend,),
             candidates=run.candidates,
         )
+        if self._cache is not None and key is not None:
+            self._cache.put(key, result)
+        return result
 
     def _decision(self, request: Request, rule: str, run: Run, deadline: Deadline) -> Decision:
         elapsed_ms = deadline.elapsed_ms()
