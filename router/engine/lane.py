@@ -19,6 +19,10 @@ class Lane:
     worker: Worker
     breaker: Breaker
 
+    @property
+    def name(self) -> str:
+        return self.backend.spec.name
+
     @staticmethod
     def of(backend: Backend, options: EngineOptions) -> Lane:
         worker = Worker(backend, options.queue_limit, options.batch_wait_ms, options.fair_by)

@@ -25,7 +25,8 @@ class VerdictKind(StrEnum):
     """What the gate, or the engine before it, said of one attempt."""
 
     ACCEPT = "accept"
-    FALL_BACK = "fall_back"
+    FALL_BACK = "fall_back"  # ask the next
+    ABSTAIN = "abstain"  # ask nobody else and answer nothing
 
 
 class Reason(StrEnum):
@@ -33,6 +34,8 @@ class Reason(StrEnum):
 
     # the gate
     WITHIN_LIMITS = "within_limits"
+    CONFIDENT = "confident"
+    CERTIFIED = "certified"
     NO_GATE = "no_gate"
     LIMIT_EXCEEDED = "limit_exceeded"
     NO_LIMITS = "no_limits"
@@ -42,8 +45,14 @@ class Reason(StrEnum):
     OUT_OF_DOMAIN = "out_of_domain"
     WRONG_CODE = "wrong_code"
     UNCERTIFIED = "uncertified"
+    SUSPENDED = "suspended"
+    EXTRAPOLATED = "extrapolated"
     CONFIDENCE_LOW = "confidence_low"
     DISAGREEMENT = "disagreement"
+    OUTVOTED = "outvoted"
+    SECOND_OPINION = "second_opinion"
+    REGIONS_MENDED = "regions_mended"
+    REGIONS_NOT_MENDED = "regions_not_mended"
     PART_MISSING = "part_missing"
     PART_DEGRADED = "part_degraded"
     # the engine
@@ -67,13 +76,30 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Risk:
+    """A bound on the risk of what is accepted: at most `bound` <= `alpha` with confidence 1 - `delta`."""
+
+    bound: float
+    alpha: float
+    delta: float
+    certificate: str
+    loss: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was said of an attempt, why, and by which gate."""
+    """What was said of an attempt, why, and by which gate.
+
+    `confidence`: calibrated probability that the answer is good, None where no calibrator that fits stands behind it.
+    `risk`: the certificate's bound that an accepted answer falls under, None without one.
+    """
 
     kind: VerdictKind
     reason: Reason
     detail: str = ""
     gate: str = "uncalibrated"
+    confidence: float | None = None
+    risk: Risk | None = None
 
     @property
     def accepted(self) -> bool:
@@ -85,7 +111,8 @@ class Attempt:
     """One backend asked once.
 
     `started_ms` counts from the request's start; `latency_ms` is the whole attempt, `queue_ms` of it the wait for a
-    worker. `error` is the message of what was raised, if anything was.
+    worker and `evidence_ms` the further questions that the evidence took. `error` is the message of what was raised, if
+    anything was.
     """
 
     backend: str
@@ -94,6 +121,7 @@ class Attempt:
     started_ms: float
     latency_ms: float
     queue_ms: float = 0.0
+    evidence_ms: float = 0.0
     signals: Mapping[str, float] = field(default_factory=dict)
     licence: str = ""
     weights_digest: str | None = None
@@ -127,17 +155,6 @@ class Decision:
     notes: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     children: tuple[Decision, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Risk:
-    """A bound on the risk of what is accepted: at most `bound` <= `alpha` with confidence 1 - `delta`."""
-
-    bound: float
-    alpha: float
-    delta: float
-    certificate: str
-    loss: str = ""
 
 
 OnError = Literal["continue", "abstain"]

@@ -64,6 +64,12 @@ class Metrics:
             "backend_duration", "An attempt, less its wait.", _SECONDS, "backend", "task"
         )
         self._wait = histogram("queue_wait", "An attempt's wait for its backend.", _SECONDS, "backend")
+        self._risk = prometheus.Gauge(
+            "visionrouter_risk_upper_bound",
+            "Certified bound on the risk of what was last accepted.",
+            ("backend", "task"),
+            registry=where,
+        )
         self._lanes = _Lanes()
         where.register(self._lanes)
 
@@ -87,6 +93,9 @@ class Metrics:
             ran_ms = attempt.latency_ms - attempt.queue_ms
             self._backend.labels(attempt.backend, attempt.task.value).observe(max(0.0, ran_ms) / 1000)
             self._wait.labels(attempt.backend).observe(attempt.queue_ms / 1000)
+            risk = attempt.verdict.risk
+            if risk is not None and attempt.verdict.accepted:
+                self._risk.labels(attempt.backend, attempt.task.value).set(risk.bound)
         for one, other in pairwise(attempts):
             if not one.verdict.accepted:
                 self._fallbacks.labels(one.backend, other.backend, one.verdict.reason.value).inc()
