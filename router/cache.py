@@ -127,9 +127,10 @@ class ResultCache:
         self._bytes -= held[1] if held else 0
 
 
-def cache_key(request: Request, route: Route, weights: Mapping[str, str]) -> str:
-    """sha256 of all that an answer depends on: the picture, what is asked of it, the route that the policy chose for
-    it, and the weights by backend. Tags, context and criticality count by the route they lead to."""
+def cache_key(request: Request, route: Route, stands_on: str) -> str:
+    """sha256 of all that an answer and the verdict on it depend on: the picture, what is asked of it, its tags, the
+    route that the policy chose for it, and what the router `stands_on` (weights by backend, limits). Context and
+    criticality count by the route they lead to."""
     prompts = request.prompts
     asked = {
         "image": request.image.digest(),
@@ -137,7 +138,8 @@ def cache_key(request: Request, route: Route, weights: Mapping[str, str]) -> str
         "prompts": [a.tolist() for a in (prompts.boxes, prompts.points, prompts.point_labels)],
         "seed": request.seed,
         "route": repr(route),
-        "weights": dict(weights),
+        "tags": dict(request.tags),
+        "stands_on": stands_on,
     }
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 

@@ -100,7 +100,8 @@ class Router:
         self._image_limits = image_limits
         self._engine = Engine(named, limits, options)
         self._cache = cache
-        self._weights = {n: b.spec.weights_digest or b.spec.version for n, b in named.items()}
+        weights = {n: b.spec.weights_digest or b.spec.version for n, b in named.items()}
+        self._stands_on = repr((weights, limits))
         self._finalizer = weakref.finalize(self, self._engine.close)
 
     @classmethod
@@ -289,7 +290,7 @@ class Router:
     async def _single(self, request: Request, deadline: Deadline, waiter: Waiter) -> Result:
         selected = self.policy.select(request, request.context)
         route = selected.route
-        key = None if self._cache is None else cache_key(request, route, self._weights)
+        key = None if self._cache is None else cache_key(request, route, self._stands_on)
         if self._cache is not None and key is not None:
             kept = self._cache.get(key, request, selected.rule, deadline.elapsed_ms())
             if kept is not None:

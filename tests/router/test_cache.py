@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from visionrouter.router import Router
 from visionrouter.schema.decision import Outcome
 from visionrouter.schema.errors import SchemaError
 from visionrouter.schema.result import Result
+from visionrouter.schema.route import Limit
+from visionrouter.schema.task import Task
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
 OTHER = PHOTO[::-1].copy()
@@ -30,13 +33,12 @@ def test_the_same_question_is_answered_from_the_cache_and_says_so():
     made, first = router(cache)
     with made:
         one = made.run(PHOTO, "find the dog")
-        two = asyncio.run(made.arun(PHOTO.copy(), "find the dog", tags={"camera": "4"}))
+        two = asyncio.run(made.arun(PHOTO.copy(), "find the dog", criticality="high"))
     assert len(first.calls) == 1
     assert two.payload is one.payload
     assert two.request_id != one.request_id
     assert two.decision.request_id == two.request_id
     assert (NOTE in one.decision.notes, NOTE in two.decision.notes) == (False, True)
-    assert two.decision.tags == {"camera": "4"}
     assert two.decision.attempts == one.decision.attempts
     assert Result.from_json(two.to_json()) == two
     assert (cache.state.hits, cache.state.misses, cache.state.hit_rate) == (1, 1, 0.5)
@@ -64,15 +66,16 @@ def test_another_question_is_another_answer(other):
     assert (cache.state.hits, cache.state.entries) == (0, 2)
 
 
-def test_other_weights_are_another_answer():
+def test_other_weights_or_limits_are_another_answer():
     cache = ResultCache()
-    for version in ("1", "2"):
-        made, first = router(cache)
-        object.__setattr__(first.spec, "version", version)
-        made = Router([first, FakeBackend("second")], POLICY, cache=cache)
-        with made:
+    for version, least in (("1", 0.5), ("2", 0.5), ("2", 0.6)):
+        first = FakeBackend("first")
+        first.spec = replace(first.spec, version=version)
+        limits = {"first": {Task.DETECT: {"score": Limit(min=least)}}}
+        policy = {**POLICY, "default": {"route": {"try": ["first"]}}}
+        with Router([first], policy, limits=limits, cache=cache) as made:
             made.run(PHOTO, "find the dog")
-    assert (cache.state.hits, cache.state.entries) == (0, 2)
+    assert (cache.state.hits, cache.state.entries) == (0, 3)
 
 
 @pytest.mark.parametrize(
