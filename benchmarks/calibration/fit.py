@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -31,6 +32,10 @@ from visionrouter.schema.task import Task
 
 SAMPLE = 512
 """Values of each signal that a document keeps to tell drift by."""
+
+
+USUAL = 0.95
+"""Share of the rows that must have a signal for it to be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +117,13 @@ def _one(name: str, rows: Sequence[Row], made_with: MadeWith, levels: Levels, se
     scope = scope_of(name, task)
     fitting = [row for row in rows if _fits(row.scene)]
     certifying = [row for row in rows if not _fits(row.scene)]
+    signals = _usual(fitting)
+    whole = [row for row in fitting if set(signals) <= row.signals.keys()]
     calibrator = Calibrator.fit(
-        [row.signals for row in fitting],
-        np.array([not _is_bad(row) for row in fitting], np.bool_),
+        [{signal: row.signals[signal] for signal in signals} for row in whole],
+        np.array([not _is_bad(row) for row in whole], np.bool_),
         scope=scope,
-        units=[row.scene for row in fitting],
+        units=[row.scene for row in whole],
         seed=seed,
     )
     readable = [row for row in certifying if set(calibrator.signals) <= row.signals.keys()]
@@ -132,7 +139,7 @@ def _one(name: str, rows: Sequence[Row], made_with: MadeWith, levels: Levels, se
         sparsification=_sparsified(readable),
         seed=seed,
     )
-    sample = {signal: tuple(row.signals[signal] for row in fitting[:SAMPLE]) for signal in calibrator.signals}
+    sample = {signal: tuple(row.signals[signal] for row in whole[:SAMPLE]) for signal in calibrator.signals}
     subject = Subject(scope=scope, made_with=made_with, sample=sample)
     return _Fitted(subject, calibrator, _pixels(name, task, fitting, seed), outcomes, report)
 
@@ -174,6 +181,12 @@ def _sparsified(rows: Sequence[Row]) -> Sparsification | None:
 
 def _map(row: Row) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], ...]:
     return np.asarray(row.raw, np.float32), np.asarray(row.error, np.float32)
+
+
+def _usual(rows: Sequence[Row]) -> list[str]:
+    """Signals that nearly every row has, by name. A probe that failed once must not cost its signals: the row goes."""
+    counted = Counter(signal for row in rows for signal in row.signals)
+    return sorted(signal for signal, n in counted.items() if n >= USUAL * len(rows))
 
 
 def _is_bad(row: Row) -> bool:
