@@ -290,8 +290,7 @@ class Router:
 
     def warm_up(self) -> None:
         """Read every backend's weights now. Raises the first `BackendError` met."""
-        for backend in self.backends.values():
-            backend.load()
+        self._engine.warm_up()
 
     def close(self) -> None:
         """Finish what runs, end the threads, let go of the backends. Idempotent."""

@@ -59,6 +59,10 @@ class Engine:
     def states(self) -> dict[str, LaneState]:
         return {name: lane.state() for name, lane in self._lanes.items()}
 
+    def warm_up(self) -> None:
+        for lane in self._lanes.values():
+            lane.worker.warm_up()
+
     def close(self) -> None:
         for lane in self._lanes.values():
             lane.worker.close()

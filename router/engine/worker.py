@@ -47,7 +47,7 @@ class Worker:
         self._start_anew()
 
     def _start_anew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock, self._load_lock = threading.Lock(), threading.Lock()
         self._thread: threading.Thread | None = None
         self.queue = FairQueue(self.backend.spec.name, self.queue_limit, self._fair_by)
         self.late = 0
@@ -94,6 +94,11 @@ class Worker:
         if self._thread is None:
             self._start()
         return job
+
+    def warm_up(self) -> None:
+        """Load the backend now, on the calling thread. Raises what loading raises."""
+        self._check_open()
+        self._load()
 
     def close(self, timeout_s: float = 5.0) -> None:
         """Finish the batch at hand, refuse what still waits, end the thread, close the backend. Idempotent.
@@ -156,9 +161,12 @@ class Worker:
                 f"{self.backend.spec.name}: its weights were read before this process was forked; make the router, or "
                 "send its first request, after the fork, or give the backend `isolation: process`"
             )
-        if not self._loaded:
-            self.backend.load()
-            self._loaded = True
+        if self._loaded:
+            return
+        with self._load_lock:
+            if not self._loaded:
+                self.backend.load()
+                self._loaded = True
 
     def _predict(self, jobs: Sequence[Job]) -> None:
         try:

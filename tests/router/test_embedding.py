@@ -130,14 +130,12 @@ def test_a_router_made_before_a_fork_works_on_both_sides(tmp_path, kind):
     assert [line[:2] for line in said[:2]] == [["child", Reason.NO_GATE], ["parent", Reason.NO_GATE]]
 
 
-def test_weights_read_before_a_fork_are_refused_after_it_with_the_mend(tmp_path):
-    said = said_by(tmp_path, "ask('parent'); fork(); ask('parent')", "thread")
-    assert [line[:2] for line in said] == [
-        ["parent", Reason.NO_GATE],
-        ["child", Reason.NOT_LOADED],
-        ["parent", Reason.NO_GATE],
-    ]
-    assert "after the fork" in said[1][3]
+@pytest.mark.parametrize("read", ["ask('parent')", "router.warm_up()"])
+def test_weights_read_before_a_fork_are_refused_after_it_with_the_mend(tmp_path, read):
+    *_, child, parent = said_by(tmp_path, f"{read}; fork(); ask('parent')", "thread")
+    assert child[:2] == ["child", Reason.NOT_LOADED]
+    assert "after the fork" in child[3]
+    assert parent[:2] == ["parent", Reason.NO_GATE]
 
 
 def test_a_backend_in_a_process_of_its_own_is_started_anew_after_a_fork(tmp_path):
