@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import numpy as np
 
 from visionrouter.backends.base import Backend
-from visionrouter.composite import join, joined_outcome
+from visionrouter.cache import ResultCache, cache_key
 from visionrouter.confidence.calibrations import Calibrations, Drift, scope_of
 from visionrouter.confidence.drift import Suspension
 from visionrouter.confidence.scope import MadeWith, Scope
 from visionrouter.engine.deadline import Deadline
-from visionrouter.engine.engine import Engine, EngineOptions, LaneState, Run
+from visionrouter.engine.engine import Engine
+from visionrouter.engine.options import EngineOptions, LaneState
 from visionrouter.engine.waiting import AsyncWaiter, BlockingWaiter, Waiter, drive
 from visionrouter.intake import parts_of, query_of, request_of
 from visionrouter.policies import (
@@ -29,7 +30,8 @@ from visionrouter.policies import (
     compile_policy,
     load_policy,
 )
-from visionrouter.schema.decision import Decision, Reason, Sink
+from visionrouter.results import composite_result, single_result
+from visionrouter.schema.decision import Reason, Sink
 from visionrouter.schema.errors import CalibrationError, PolicyError, VisionRouterError
 from visionrouter.schema.image import DEFAULT_LIMITS, Image, ImageLimits, ImageSource, load_image
 from visionrouter.schema.request import Criticality, Request
@@ -76,6 +78,7 @@ class Router:
     `backends` come from a profile (`Router.from_profile("nano")`) or are given. `policy` is a preset's name, a path or
     a compiled policy. `limits`: per backend and task, what a prediction must keep to be accepted. `calibrations`: files
     that `calibrate` wrote, for policies that accept by confidence or by risk. `sinks` are handed every decision.
+    `cache` keeps answers to give them again.
 
     Weights are read at the first request that needs them, or by `warm_up`. Use as a context manager, or call `close`.
     A router may be used from several threads and event loops at once.
@@ -92,6 +95,7 @@ class Router:
         sinks: Sequence[Sink] = (),
         image_limits: ImageLimits = DEFAULT_LIMITS,
         options: EngineOptions = EngineOptions(),
+        cache: ResultCache | None = None,
     ) -> None:
         named = dict(backends) if isinstance(backends, Mapping) else {b.spec.name: b for b in backends}
         self.backends: Mapping[str, Backend] = MappingProxyType(named)
@@ -107,8 +111,12 @@ class Router:
             )
         self._sinks = tuple(sinks)
         self._image_limits = image_limits
-        self._calibrations = Calibrations(limits, _documents(calibrations), drift)
+        documents = _documents(calibrations)
+        self._calibrations = Calibrations(limits, documents, drift)
         self._engine = Engine(named, self._calibrations, options)
+        self._cache = cache
+        weights = {n: b.spec.weights_digest or b.spec.version for n, b in named.items()}
+        self._stands_on = repr((weights, limits, [document.digest for document in documents]))
         self._finalizer = weakref.finalize(self, self._engine.close)
 
     @classmethod
@@ -122,6 +130,7 @@ class Router:
         sinks: Sequence[Sink] = (),
         image_limits: ImageLimits = DEFAULT_LIMITS,
         options: EngineOptions = EngineOptions(),
+        cache: ResultCache | None = None,
     ) -> Self:
         """A router over the backends of a profile: one in the package by name, or a YAML file."""
         from visionrouter.backends.profile import load_profile
@@ -136,6 +145,7 @@ class Router:
             sinks=sinks,
             image_limits=image_limits,
             options=options,
+            cache=cache,
         )
 
     def run(self, image: ImageSource, instruction: str | Instruction | Task, **options: Any) -> Result:
@@ -280,8 +290,7 @@ class Router:
 
     def warm_up(self) -> None:
         """Read every backend's weights now. Raises the first `BackendError` met."""
-        for backend in self.backends.values():
-            backend.load()
+        self._engine.warm_up()
 
     def close(self) -> None:
         """Finish what runs, end the threads, let go of the backends. Idempotent."""
@@ -321,82 +330,28 @@ class Router:
     async def _single(self, request: Request, deadline: Deadline, waiter: Waiter) -> Result:
         selected = self.policy.select(request, request.context)
         route = selected.route
+        key = None
+        if self._cache is not None:
+            stands_on = self._stands_on + repr(sorted(map(str, self.suspensions())))
+            key = cache_key(request, route, stands_on)
+            kept = self._cache.get(key, request, selected.rule, deadline.elapsed_ms())
+            if kept is not None:
+                return kept
         if deadline.budget_ms is None and route.deadline_ms is not None:
             deadline = replace(deadline, budget_ms=route.deadline_ms)
         run = await self._engine.run(
             route, query_of(request), self.policy.licences, request.tags, deadline, waiter
         )
-        chosen = run.chosen
-        return Result(
-            request_id=request.id,
-            task=request.instruction.task,
-            outcome=run.outcome,
-            decision=self._decision(request, selected.rule, run, deadline),
-            image_size=request.image.size,
-            payload=None if chosen is None else chosen.prediction.payload,
-            confidence=None if chosen is None else chosen.verdict.confidence,
-            risk=None if chosen is None else chosen.verdict.risk,
-            confidence_map=None if chosen is None else chosen.confidence_map,
-            sources=() if chosen is None else chosen.sources,
-            element_sources=None if chosen is None else chosen.element_sources,
-            source_map=None if chosen is None else chosen.source_map,
-            candidates=run.candidates,
-        )
-
-    def _decision(self, request: Request, rule: str, run: Run, deadline: Deadline) -> Decision:
-        elapsed_ms = deadline.elapsed_ms()
-        return Decision(
-            request_id=request.id,
-            task=request.instruction.task,
-            instruction=request.instruction.text,
-            outcome=run.outcome,
-            reason=run.reason,
-            policy=self.policy.name,
-            policy_hash=self.policy.digest,
-            rule=rule,
-            attempts=run.attempts,
-            skipped=run.skipped,
-            deadline_ms=deadline.budget_ms,
-            elapsed_ms=elapsed_ms,
-            overhead_ms=elapsed_ms - run.waited_ms,
-            notes=request.image.notes,
-            tags=request.tags,
-        )
+        result = single_result(request, self.policy, selected.rule, run, deadline)
+        if self._cache is not None and key is not None:
+            self._cache.put(key, result)
+        return result
 
     async def _composite(self, request: Request, deadline: Deadline, waiter: Waiter) -> Result:
         named = parts_of(request)
         results = await waiter.gather([self._single(part, deadline, waiter) for _, part in named])
         parts = {name: result for (name, _), result in zip(named, results, strict=True)}
-        outcome, reason = joined_outcome(parts)
-        payloads = {name: part.payload for name, part in parts.items() if part.payload is not None}
-        payload = join(request.instruction, request.image, payloads) if len(payloads) == len(parts) else None
-        elapsed_ms = deadline.elapsed_ms()
-        decision = Decision(
-            request_id=request.id,
-            task=Task.COMPOSITE,
-            instruction=request.instruction.text,
-            outcome=outcome,
-            reason=reason,
-            policy=self.policy.name,
-            policy_hash=self.policy.digest,
-            rule="composite",
-            deadline_ms=deadline.budget_ms,
-            elapsed_ms=elapsed_ms,
-            overhead_ms=elapsed_ms - max(part.decision.elapsed_ms for part in results),
-            notes=request.image.notes,
-            tags=request.tags,
-            children=tuple(part.decision for part in results),
-        )
-        return Result(
-            request_id=request.id,
-            task=Task.COMPOSITE,
-            outcome=outcome,
-            decision=decision,
-            image_size=request.image.size,
-            payload=payload,
-            sources=tuple(dict.fromkeys(source for part in results for source in part.sources)),
-            candidates=tuple(candidate for part in results for candidate in part.candidates),
-        )
+        return composite_result(request, self.policy, parts, deadline)
 
 
 def _documents(sources: Sequence[CalibrationSource]) -> list[CalibrationDocument]:
