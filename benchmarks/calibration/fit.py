@@ -27,6 +27,7 @@ from visionrouter.confidence.metrics import Sparsification, sparsification
 from visionrouter.confidence.pixels import PixelCalibrator
 from visionrouter.confidence.report import CalibrationReport, make_report
 from visionrouter.confidence.scope import Digests, MadeWith, Scope
+from visionrouter.schema.arrays import F32
 from visionrouter.schema.errors import CalibrationError
 from visionrouter.schema.task import Task
 
@@ -83,9 +84,7 @@ def calibrate(
         except CalibrationError as error:
             skipped[subject] = str(error)
     if not done:
-        raise CalibrationError(
-            "; ".join(f"{name}: {why}" for name, why in skipped.items()) or "there are no rows"
-        )
+        raise CalibrationError("; ".join(skipped.values()) or "there are no rows")
     document = CalibrationDocument(
         provenance=Provenance(
             made_by=f"visionrouter {version('visionrouter')}",
@@ -179,7 +178,7 @@ def _sparsified(rows: Sequence[Row]) -> Sparsification | None:
     return sparsification(maps) if maps else None
 
 
-def _map(row: Row) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], ...]:
+def _map(row: Row) -> tuple[F32, F32]:
     return np.asarray(row.raw, np.float32), np.asarray(row.error, np.float32)
 
 

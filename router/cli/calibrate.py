@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from visionrouter.cli.proving import proving
 from visionrouter.schema.errors import RequestError
 from visionrouter.schema.task import Task
 
@@ -76,26 +77,24 @@ def calibrate(
     {confidence: ...} or {risk: ...}. It holds for the route's evidence, second opinion and mending, and for the weights
     that ran; with others it is refused.
     """
-    from visionrouter.benchmarks.calibration.fit import Levels
-    from visionrouter.benchmarks.calibration.run import CONDITIONS, Plan, run
-    from visionrouter.benchmarks.labelled.opening import open_source
     from visionrouter.confidence.report_text import summary
 
-    source = open_source(data)
+    calibration = proving("calibration.run")
+    source = proving("labelled.opening").open_source(data)
     if Task(task) not in source.tasks:
         raise RequestError(f"{data} has no labels for {task}; it has {', '.join(sorted(source.tasks))}")
-    shown = tuple(c.strip() for c in conditions.split(",")) if conditions else CONDITIONS
+    shown = tuple(c.strip() for c in conditions.split(",")) if conditions else calibration.CONDITIONS
     unknown = [c for c in shown if c not in source.conditions] if conditions else []
     if unknown:
         raise RequestError(
             f"{data} has no condition {', '.join(unknown)}; it has {', '.join(source.conditions)}"
         )
-    plan = Plan(profile, policy, source, Task(task), count, shown, seed)
-    levels = Levels(alpha, delta, method, by)  # type: ignore[arg-type]
+    plan = calibration.Plan(profile, policy, source, Task(task), count, shown, seed)
+    levels = calibration.Levels(alpha, delta, method, by)
     with click.progressbar(
         length=count, label=f"asking {count} items", file=click.get_text_stream("stderr")
     ) as bar:
-        done = run(plan, levels, out, report, rows, lambda done: bar.update(done - bar.pos))
+        done = calibration.run(plan, levels, out, report, rows, lambda so_far: bar.update(so_far - bar.pos))
     for page in done.reports.values():
         click.echo(summary(page))
     for subject, why in done.skipped.items():

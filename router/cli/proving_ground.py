@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from types import ModuleType
 
 import click
 
-from visionrouter.schema.errors import MissingExtraError
+from visionrouter.cli.proving import proving
 
 
 @click.group()
@@ -33,7 +31,7 @@ def render(
     world: str, count: int, seed: int, size: int, damage: str | None, severity: int, ood: bool, out: Path
 ) -> None:
     """Write images, COCO-style ground truth, depth and a contact sheet."""
-    export = _import("visionrouter.benchmarks.scenes.export")
+    export = proving("scenes.export")
     export.render_to_folder(world, count, seed, out, (size, size), damage=damage, severity=severity, ood=ood)
     click.echo(f"wrote {count} scenes to {out}/; look at {out / 'contact_sheet.png'}")
 
@@ -54,14 +52,5 @@ def render(
 @click.option("--device", help="cpu, cuda or mps; the GPU where there is one by default.")
 def tune(config: Path, minutes: float | None, resume: Path, device: str | None) -> None:
     """Instruction-tune a generative model; killed at any moment, it goes on where it was."""
-    made = _import("visionrouter.benchmarks.tuning.tune").tune_file(
-        config, resume, minutes=minutes, device=device
-    )
+    made = proving("tuning.tune").tune_file(config, resume, minutes=minutes, device=device)
     click.echo(f"wrote {made}" if made else f"time is up; run the same command again to go on ({resume})")
-
-
-def _import(module: str) -> ModuleType:
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(f"{error.name} is not installed; pip install 'visionrouter[nano]'") from error

@@ -93,7 +93,7 @@ def _inquiries(
     names = dict.fromkeys((*route.evidence, *(() if checker is None else ("cross_check",))))
     found = []
     for name in names:
-        probe = PROBES[name]  # type: ignore[index]
+        probe = PROBES[name]
         if task in probe.tasks and not (probe.role is Role.CHECKER and checker is None):
             found.append(Inquiry(name, probe, _asked(probe, lane, checker, allowed)))
     return found

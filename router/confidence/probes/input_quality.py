@@ -58,5 +58,5 @@ def qualities(pixels: U8) -> dict[str, float]:
 
 def _luma(pixels: U8) -> F32:
     step = -(-max(pixels.shape[:2]) // _LONG_SIDE_PX)
-    luma: F32 = pixels[::step, ::step].astype(np.float32) @ _LUMA / 255
-    return luma
+    luma = pixels[::step, ::step].astype(np.float32) @ _LUMA / 255
+    return np.asarray(luma, np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 
 from visionrouter.confidence.probes.probe import Finding, Probe, Role
 from visionrouter.merge.compare import class_map
+from visionrouter.schema.arrays import F32
 from visionrouter.schema.palette import BACKGROUND, BLACK, separated_colours
 from visionrouter.schema.payload import Segmentation
 from visionrouter.schema.prediction import Prediction
@@ -35,7 +36,7 @@ class Votes(Probe):
         drawn = [payload for payload in payloads if isinstance(payload, Segmentation)]
         names = list(dict.fromkeys(label for payload in drawn for label in payload.labels))
         mine, *others = (class_map(payload, names) for payload in drawn)
-        share = np.mean([mine == other for other in others], 0, dtype=np.float32)
+        share: F32 = np.asarray(np.mean([mine == other for other in others], 0, dtype=np.float32))
         return Finding({"votes_agreement": float(share.mean())}, share)
 
 
