@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -91,9 +92,7 @@ def calibrate(
         )
     plan = calibration.Plan(profile, policy, source, Task(task), count, shown, seed)
     levels = calibration.Levels(alpha, delta, method, by)
-    with click.progressbar(
-        length=count, label=f"asking {count} items", file=click.get_text_stream("stderr")
-    ) as bar:
+    with click.progressbar(length=count, label=f"asking {count} items", file=sys.stderr) as bar:
         done = calibration.run(plan, levels, out, report, rows, lambda so_far: bar.update(so_far - bar.pos))
     for page in done.reports.values():
         click.echo(summary(page))
