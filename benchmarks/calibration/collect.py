@@ -32,7 +32,8 @@ _UNJUDGED = frozenset({Reason.NOTHING_FOUND, Reason.UNRESOLVED})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One answer of one subject to one item. `seconds` is the time its attempt took; of a mended answer, of both.
+    """One answer of one subject to one item. `seconds` is the time its attempt took, `evidence_seconds` of it that of the
+    evidence beyond the answer; of a mended answer, of both backends.
 
     `judged`: False where the answer is one that no gate lets pass. `raw` and `error`: confidence, uncalibrated, and error
     of up to 512 pixels of a dense answer, drawn at random where there is truth.
@@ -46,6 +47,7 @@ class Row:
     signals: Mapping[str, float]
     loss: float
     seconds: float
+    evidence_seconds: float = 0.0
     judged: bool = True
     raw: Sequence[float] = ()
     error: Sequence[float] = ()
@@ -80,12 +82,14 @@ def collect(router: Router, items: Iterable[Item], seed: int = 0) -> Iterator[tu
             point_labels=prompts.point_labels if len(prompts.points) else None,
             tags=item.tags,
         )
-        took = {a.backend: (a.latency_ms + a.evidence_ms) / 1000 for a in result.decision.attempts}
+        took = {a.backend: (a.latency_ms / 1000, a.evidence_ms / 1000) for a in result.decision.attempts}
         rng = np.random.default_rng((seed, zlib.crc32(item.id.encode())))
         yield item, [_row(item, candidate, took, rng) for candidate in result.candidates]
 
 
-def _row(item: Item, candidate: Candidate, took: Mapping[str, float], rng: np.random.Generator) -> Row:
+def _row(
+    item: Item, candidate: Candidate, took: Mapping[str, tuple[float, float]], rng: np.random.Generator
+) -> Row:
     task, prediction = item.instruction.task, candidate.prediction
     raw, error = _pixels(item, candidate, rng)
     return Row(
@@ -96,7 +100,8 @@ def _row(item: Item, candidate: Candidate, took: Mapping[str, float], rng: np.ra
         dict(item.tags),
         dict(prediction.evidence.signals),
         LOSSES[task].measure(prediction.payload, item.truth),
-        sum(took.get(source, 0.0) for source in candidate.sources),
+        sum(sum(took.get(source, (0.0, 0.0))) for source in candidate.sources),
+        sum(took.get(source, (0.0, 0.0))[1] for source in candidate.sources),
         candidate.verdict.reason not in _UNJUDGED,
         raw,
         error,
