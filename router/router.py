@@ -18,6 +18,7 @@ from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.engine import Engine, EngineOptions, LaneState, Run
 from visionrouter.engine.waiting import AsyncWaiter, BlockingWaiter, Waiter, drive
 from visionrouter.policies import (
+    Assignment,
     CompiledPolicy,
     PolicySource,
     Step,
@@ -58,6 +59,7 @@ class Explanation:
     policy: str
     policy_hash: str
     routes: tuple[RoutePreview, ...]
+    assignment: Assignment
 
 
 class Router:
@@ -214,9 +216,10 @@ class Router:
         """What would be done with this request, and why, without running any model."""
         request = self.request(image, instruction, **options)
         previews = []
+        assignment = self.policy.assign(request, request.context)
         for name, part in _parts(request):
-            why = self.policy.explain(part, part.context)
-            resolved = self._engine.resolve(why.route, _query(part), self.policy.licences)
+            why = self.policy.explain(part, part.context, assignment)
+            resolved = self._engine.resolve(why.route, _query(part), why.licences)
             previews.append(
                 RoutePreview(
                     name,
@@ -228,7 +231,9 @@ class Router:
                     why.route.otherwise,
                 )
             )
-        return Explanation(request.instruction, self.policy.name, self.policy.digest, tuple(previews))
+        return Explanation(
+            request.instruction, self.policy.name, self.policy.digest, tuple(previews), assignment
+        )
 
     def states(self) -> dict[str, LaneState]:
         """Breaker state and load of every backend, now."""
@@ -263,10 +268,11 @@ class Router:
 
     async def _answer(self, request: Request, waiter: Waiter) -> Result:
         deadline = Deadline.of(request.deadline_ms)
+        assignment = self.policy.assign(request, request.context)
         if request.instruction.task is Task.COMPOSITE:
-            result = await self._composite(request, deadline, waiter)
+            result = await self._composite(request, assignment, deadline, waiter)
         else:
-            result = await self._single(request, deadline, waiter)
+            result = await self._single(request, assignment, deadline, waiter)
         for sink in self._sinks:
             try:
                 sink.record(result.decision)
@@ -274,25 +280,29 @@ class Router:
                 _log.exception("a sink failed to record decision %s; the answer is not affected", request.id)
         return result
 
-    async def _single(self, request: Request, deadline: Deadline, waiter: Waiter) -> Result:
-        selected = self.policy.select(request, request.context)
+    async def _single(
+        self, request: Request, assignment: Assignment, deadline: Deadline, waiter: Waiter
+    ) -> Result:
+        selected = self.policy.select(request, request.context, assignment)
         route = selected.route
         if deadline.budget_ms is None and route.deadline_ms is not None:
             deadline = replace(deadline, budget_ms=route.deadline_ms)
-        run = await self._engine.run(route, _query(request), self.policy.licences, deadline, waiter)
+        run = await self._engine.run(route, _query(request), selected.licences, deadline, waiter)
         chosen = run.chosen
         return Result(
             request_id=request.id,
             task=request.instruction.task,
             outcome=run.outcome,
-            decision=self._decision(request, selected.rule, run, deadline),
+            decision=self._decision(request, selected.rule, assignment, run, deadline),
             image_size=request.image.size,
             payload=None if chosen is None else chosen.prediction.payload,
             sources=() if chosen is None else (chosen.backend,),
             candidates=run.candidates,
         )
 
-    def _decision(self, request: Request, rule: str, run: Run, deadline: Deadline) -> Decision:
+    def _decision(
+        self, request: Request, rule: str, assignment: Assignment, run: Run, deadline: Deadline
+    ) -> Decision:
         elapsed_ms = deadline.elapsed_ms()
         return Decision(
             request_id=request.id,
@@ -310,11 +320,17 @@ class Router:
             overhead_ms=elapsed_ms - sum(a.latency_ms for a in run.attempts),
             notes=request.image.notes,
             tags=request.tags,
+            variant=assignment.variant,
+            experiment=assignment.experiment,
+            variant_reason=assignment.reason,
+            unit=assignment.unit,
         )
 
-    async def _composite(self, request: Request, deadline: Deadline, waiter: Waiter) -> Result:
+    async def _composite(
+        self, request: Request, assignment: Assignment, deadline: Deadline, waiter: Waiter
+    ) -> Result:
         named = _parts(request)
-        results = await waiter.gather([self._single(part, deadline, waiter) for _, part in named])
+        results = await waiter.gather([self._single(part, assignment, deadline, waiter) for _, part in named])
         parts = {name: result for (name, _), result in zip(named, results, strict=True)}
         outcome, reason = joined_outcome(parts)
         payloads = {name: part.payload for name, part in parts.items() if part.payload is not None}
@@ -334,6 +350,10 @@ class Router:
             overhead_ms=elapsed_ms - max(part.decision.elapsed_ms for part in results),
             notes=request.image.notes,
             tags=request.tags,
+            variant=assignment.variant,
+            experiment=assignment.experiment,
+            variant_reason=assignment.reason,
+            unit=assignment.unit,
             children=tuple(part.decision for part in results),
         )
         return Result(

@@ -64,6 +64,19 @@ class Reason(StrEnum):
     EXHAUSTED = "exhausted"
 
 
+class VariantReason(StrEnum):
+    """Why a request got its variant, or none."""
+
+    NO_EXPERIMENT = "no_experiment"
+    SPLIT = "split"  # by the hash of its unit
+    SHADOW = "shadow"  # run beside the answer, never instead of it
+    HOLDOUT = "holdout"  # the unit is kept out, to measure all experiments against
+    NOT_ELIGIBLE = "not_eligible"
+    OUTSIDE_NAMESPACE = "outside_namespace"  # the unit is another experiment's
+    UNIT_MISSING = "unit_missing"  # the request does not say which unit it belongs to
+    STOPPED = "stopped"  # the kill switch
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What was said of an attempt, why, and by which gate."""
@@ -105,7 +118,8 @@ class Decision:
 
     `elapsed_ms` is the request from start to end; `overhead_ms` what of it was not spent in backends. `skipped` lists
     backends the route left out before trying, each with its reason. `children` are the decisions of a composite's
-    parts, in the order of its plan.
+    parts, in the order of its plan. `variant` is the arm of `experiment` that answered, None where the policy's own
+    rules did; `unit` is what was hashed for it.
     """
 
     request_id: str
@@ -125,6 +139,9 @@ class Decision:
     notes: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     children: tuple[Decision, ...] = ()
+    experiment: str | None = None
+    variant_reason: VariantReason = VariantReason.NO_EXPERIMENT
+    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
