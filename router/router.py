@@ -36,6 +36,7 @@ from visionrouter.schema.task import Instruction, Palette, Task
 
 _log = logging.getLogger("visionrouter")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_NO_CONTEXT: Mapping[str, str | bool | int | float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,10 @@ class Router:
         Raises `ImageError`, `InstructionError` or `RequestError` for a user's mistake; what backends do never raises.
         """
         return drive(self._answer(self.request(image, instruction, **options), BlockingWaiter()))
+
+    def answer(self, request: Request) -> Result:
+        """As `run`, for a request that is made already."""
+        return drive(self._answer(request, BlockingWaiter()))
 
     async def arun(self, image: ImageSource, instruction: str | Instruction | Task, **options: Any) -> Result:
         """As `run`, from asyncio: images are decoded off the loop, and parts of a composite run side by side."""
@@ -324,6 +329,12 @@ class Router:
             experiment=assignment.experiment,
             variant_reason=assignment.reason,
             unit=assignment.unit,
+            criticality=request.criticality.value,
+            requested_ms=request.deadline_ms,
+            image_size=request.image.size,
+            has_prompts=bool(request.prompts),
+            seed=request.seed,
+            context=_plain(request.context),
         )
 
     async def _composite(
@@ -354,6 +365,12 @@ class Router:
             experiment=assignment.experiment,
             variant_reason=assignment.reason,
             unit=assignment.unit,
+            criticality=request.criticality.value,
+            requested_ms=request.deadline_ms,
+            image_size=request.image.size,
+            has_prompts=bool(request.prompts),
+            seed=request.seed,
+            context=_plain(request.context),
             children=tuple(part.decision for part in results),
         )
         return Result(
@@ -366,6 +383,14 @@ class Router:
             sources=tuple(dict.fromkeys(source for part in results for source in part.sources)),
             candidates=tuple(candidate for part in results for candidate in part.candidates),
         )
+
+
+def _plain(context: Mapping[str, object]) -> Mapping[str, str | bool | int | float]:
+    return (
+        {k: v for k, v in context.items() if isinstance(v, str | bool | int | float)}
+        if context
+        else _NO_CONTEXT
+    )
 
 
 def _parts(request: Request) -> list[tuple[str, Request]]:

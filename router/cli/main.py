@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from visionrouter.cli.experiments import policy_diff, policy_test, replay
 from visionrouter.cli.ledger import ledger
 from visionrouter.cli.proving_ground import scenes, tune
 from visionrouter.schema.errors import VisionRouterError
@@ -182,7 +183,10 @@ def schema(what: str | None) -> None:
     click.echo(json.dumps(chosen, indent=2))
 
 
+policy.add_command(policy_diff)
+policy.add_command(policy_test)
 cli.add_command(ledger)
+cli.add_command(replay)
 cli.add_command(scenes)
 cli.add_command(tune)
 

@@ -119,7 +119,8 @@ class Decision:
     `elapsed_ms` is the request from start to end; `overhead_ms` what of it was not spent in backends. `skipped` lists
     backends the route left out before trying, each with its reason. `children` are the decisions of a composite's
     parts, in the order of its plan. `variant` is the arm of `experiment` that answered, None where the policy's own
-    rules did; `unit` is what was hashed for it.
+    rules did; `unit` is what was hashed for it. From `criticality` on: what else conditions could read, so that another
+    policy can be replayed; `requested_ms` is the deadline the request brought itself, `context` keeps its numbers, texts and truth values.
     """
 
     request_id: str
@@ -142,6 +143,12 @@ class Decision:
     experiment: str | None = None
     variant_reason: VariantReason = VariantReason.NO_EXPERIMENT
     unit: str | None = None
+    criticality: str = "normal"
+    requested_ms: float | None = None
+    image_size: tuple[int, int] | None = None
+    has_prompts: bool = False
+    seed: int = 0
+    context: Mapping[str, str | bool | int | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
