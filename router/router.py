@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -63,12 +63,27 @@ class Explanation:
     assignment: Assignment
 
 
+class ShadowRunner(Protocol):
+    """Runs other arms of a request that was answered. `submit` must neither wait nor raise."""
+
+    def submit(self, request: Request, assignment: Assignment) -> None: ...
+
+
+@runtime_checkable
+class ImageSink(Protocol):
+    """A sink that may keep the picture of a decision; neither method may wait."""
+
+    def wants_image(self, decision: Decision) -> bool: ...
+
+    def record_image(self, decision: Decision, image: Image) -> None: ...
+
+
 class Router:
     """Routes requests over backends by a policy.
 
     `backends` come from a profile (`Router.from_profile("nano")`) or are given. `policy` is a preset's name, a path or
     a compiled policy. `limits`: per backend and task, what a prediction must keep to be accepted. `sinks` are handed
-    every decision.
+    every decision. `shadow` runs the arms that the policy draws beside the answer.
 
     Weights are read at the first request that needs them, or by `warm_up`. Use as a context manager, or call `close`.
     A router may be used from several threads and event loops at once.
@@ -81,6 +96,7 @@ class Router:
         *,
         limits: Mapping[str, Mapping[Task, Limits]] = _NOTHING,
         sinks: Sequence[Sink] = (),
+        shadow: ShadowRunner | None = None,
         image_limits: ImageLimits = DEFAULT_LIMITS,
         options: EngineOptions = EngineOptions(),
     ) -> None:
@@ -96,7 +112,8 @@ class Router:
             raise PolicyError(
                 f"policy {self.policy.name}: " + "; ".join(f"{f.path}: {f.message}" for f in wrong)
             )
-        self._sinks = tuple(sinks)
+        self._sinks = tuple((sink, sink if isinstance(sink, ImageSink) else None) for sink in sinks)
+        self._shadow = shadow
         self._image_limits = image_limits
         self._engine = Engine(named, limits, options)
         self._finalizer = weakref.finalize(self, self._engine.close)
@@ -108,6 +125,7 @@ class Router:
         policy: PolicySource | CompiledPolicy = "default",
         *,
         sinks: Sequence[Sink] = (),
+        shadow: ShadowRunner | None = None,
         image_limits: ImageLimits = DEFAULT_LIMITS,
         options: EngineOptions = EngineOptions(),
     ) -> Self:
@@ -116,7 +134,13 @@ class Router:
 
         made = load_profile(profile)
         return cls(
-            made.backends, policy, limits=made.limits, sinks=sinks, image_limits=image_limits, options=options
+            made.backends,
+            policy,
+            limits=made.limits,
+            sinks=sinks,
+            shadow=shadow,
+            image_limits=image_limits,
+            options=options,
         )
 
     def run(self, image: ImageSource, instruction: str | Instruction | Task, **options: Any) -> Result:
@@ -126,9 +150,9 @@ class Router:
         """
         return drive(self._answer(self.request(image, instruction, **options), BlockingWaiter()))
 
-    def answer(self, request: Request) -> Result:
-        """As `run`, for a request that is made already."""
-        return drive(self._answer(request, BlockingWaiter()))
+    def answer(self, request: Request, assignment: Assignment | None = None) -> Result:
+        """As `run`, for a request that is made already; in the arm of `assignment` where one is given."""
+        return drive(self._answer(request, BlockingWaiter(), assignment))
 
     async def arun(self, image: ImageSource, instruction: str | Instruction | Task, **options: Any) -> Result:
         """As `run`, from asyncio: images are decoded off the loop, and parts of a composite run side by side."""
@@ -271,18 +295,22 @@ class Router:
 
         await asyncio.to_thread(self.close)
 
-    async def _answer(self, request: Request, waiter: Waiter) -> Result:
+    async def _answer(self, request: Request, waiter: Waiter, given: Assignment | None = None) -> Result:
         deadline = Deadline.of(request.deadline_ms)
-        assignment = self.policy.assign(request, request.context)
+        assignment = self.policy.assign(request, request.context) if given is None else given
         if request.instruction.task is Task.COMPOSITE:
             result = await self._composite(request, assignment, deadline, waiter)
         else:
             result = await self._single(request, assignment, deadline, waiter)
-        for sink in self._sinks:
+        for sink, pictures in self._sinks:
             try:
                 sink.record(result.decision)
+                if pictures is not None and pictures.wants_image(result.decision):
+                    pictures.record_image(result.decision, request.image)
             except Exception:
                 _log.exception("a sink failed to record decision %s; the answer is not affected", request.id)
+        if self._shadow is not None and assignment.shadows:
+            self._shadow.submit(request, assignment)
         return result
 
     async def _single(
