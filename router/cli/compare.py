@@ -42,15 +42,35 @@ if TYPE_CHECKING:
 @click.option("--bound", default=1.0, show_default=True, help="Live: the primary metric lies from 0 to this.")
 @click.option("--unpaired", is_flag=True, help="Compare clusters of A with other clusters of B.")
 @click.option("--seed", default=0, show_default=True, help="Of the resampling.")
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write one HTML page here.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def compare(a: str | None, b: str | None, as_json: bool, unpaired: bool, **given: Any) -> None:
+def compare(
+    a: str | None, b: str | None, as_json: bool, unpaired: bool, report: Path | None, **given: Any
+) -> None:
     """Compare B with A on the same images: better, worse, equivalent, or not yet known."""
     from visionrouter.experiment.compare import compare as run_compare
 
     pairs = _pairs(a, b, given)
     found = run_compare(pairs, _plan(given), unpaired=unpaired)
     names = (a or "A", b or "B")
+    if report is not None:
+        _write_report(report, found, pairs, names, given["where"])
     click.echo(json.dumps(document(found, names)) if as_json else "\n".join(lines(found, names)))
+
+
+def _write_report(
+    report: Path, found: Comparison, pairs: Pairs, names: tuple[str, str], where: str | None
+) -> None:
+    from visionrouter.experiment.compare_report import compare_page
+    from visionrouter.experiment.from_ledger import witness_of
+    from visionrouter.experiment.page import write_page
+    from visionrouter.ledger import LedgerReader
+
+    if where is None:
+        write_page(report, compare_page(found, pairs, names))
+        return
+    with LedgerReader(where) as reader:
+        write_page(report, compare_page(found, pairs, names, lambda key: witness_of(reader, key, names)))
 
 
 def _pairs(a: str | None, b: str | None, given: dict[str, Any]) -> Pairs:

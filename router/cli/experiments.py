@@ -66,8 +66,17 @@ def policy_diff(old: str, new: str, as_json: bool) -> None:
 )
 @click.option("--task", help="Only decisions of this task.")
 @click.option("--examples", default=10, show_default=True, type=click.IntRange(0), help="Requests to list.")
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write one HTML page here.")
 @_JSON
-def replay(where: str, policy: str, profile: str, task: str | None, examples: int, as_json: bool) -> None:
+def replay(
+    where: str,
+    policy: str,
+    profile: str,
+    task: str | None,
+    examples: int,
+    report: Path | None,
+    as_json: bool,
+) -> None:
     """Say how the recorded requests would fare under another policy; what is not known is never guessed."""
     from visionrouter.backends.profile import load_profile
     from visionrouter.experiment.replay import replay as run_replay
@@ -80,6 +89,11 @@ def replay(where: str, policy: str, profile: str, task: str | None, examples: in
     backends = Backends({name: backend.spec for name, backend in made.backends.items()}, made.limits)
     with LedgerReader(where) as reader:
         found = run_replay((r.decision for r in reader.records(Filter(task=task))), compiled, backends)
+    if report is not None:
+        from visionrouter.experiment.page import write_page
+        from visionrouter.experiment.replay_report import replay_page
+
+        write_page(report, replay_page(found, compiled.name))
     if as_json:
         click.echo(json.dumps(_replay_document(found)))
     else:

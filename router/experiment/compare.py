@@ -20,6 +20,8 @@ _SMALL = 30
 """Clusters below which an interval is not to be relied on."""
 _FEW = 10
 """Clusters below which nothing is compared."""
+_MOST_VALUES = 20
+"""Values of a tag above which it names things rather than kinds of them, and makes no slices."""
 
 
 class Verdict(StrEnum):
@@ -159,6 +161,11 @@ def _warnings(pairs: Pairs, plan: Plan, both: Bools, unpaired: bool) -> list[str
             f"{int((~both).sum())} rows were not answered by both arms: each arm's {plan.primary.column} is over what it "
             "answered, the tests of pairs over what both did; keep abstentions among the guardrails"
         )
+    named = [key for key, given in pairs.slices.items() if len(set(given)) > _MOST_VALUES]
+    if named:
+        warnings.append(
+            f"no slices by {', '.join(named)}: more than {_MOST_VALUES} values each; is one of them the cluster?"
+        )
     return warnings
 
 
@@ -243,7 +250,10 @@ def _mcnemar(column: F64, plan: Plan, limit: float) -> float:
 def _slices(pairs: Pairs, plan: Plan) -> tuple[SliceResult, ...]:
     results = []
     for key, given in pairs.slices.items():
-        for value in sorted(set(given) - {""}):
+        kinds = sorted(set(given) - {""})
+        if len(kinds) > _MOST_VALUES or len(set(given)) < 2:
+            continue
+        for value in kinds:
             part = pairs.select(np.array([x == value for x in given]))
             known = ~np.isnan(part.of(plan.primary.column))
             if not known[0].any() or not known[1].any():

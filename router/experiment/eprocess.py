@@ -11,8 +11,10 @@ import numpy as np
 
 from visionrouter.experiment.pairs import F64
 
-_BOLDNESS = 0.5
-"""The share of its capital that a bet risks at most."""
+_BOLDEST_BET = 0.9
+"""The share of its capital that a bet may lose at most."""
+_BOLDEST_WEIGHT = 0.5
+"""What one value may weigh at most in a confidence sequence."""
 
 
 def e_process(differences: F64, null: float = 0.0) -> F64:
@@ -28,7 +30,7 @@ def e_process(differences: F64, null: float = 0.0) -> F64:
     seen = np.arange(n)
     mean = np.concatenate([[0.0], np.cumsum(gain)[:-1]]) / (seen + 1)
     square = (0.25 + np.concatenate([[0.0], np.cumsum(gain**2)[:-1]])) / (seen + 1)
-    bet = np.clip(mean / square, 0.0, _BOLDNESS / (1 + null))
+    bet = np.clip(mean / square, 0.0, _BOLDEST_BET / (1 + null))
     capital: F64 = np.exp(np.minimum(np.cumsum(np.log1p(bet * gain)), 700.0))
     return capital
 
@@ -50,7 +52,7 @@ def confidence_sequence(differences: F64, alpha: float) -> tuple[F64, F64]:
     before = np.concatenate([[0.5], mean[:-1]])
     variance = (0.25 + np.cumsum((x - mean) ** 2)) / (t + 1)
     variance_before = np.concatenate([[0.25], variance[:-1]])
-    bet = np.minimum(np.sqrt(2 * math.log(2 / alpha) / (variance_before * t * np.log1p(t))), _BOLDNESS)
+    bet = np.minimum(np.sqrt(2 * math.log(2 / alpha) / (variance_before * t * np.log1p(t))), _BOLDEST_WEIGHT)
     total = np.cumsum(bet)
     centre = np.cumsum(bet * x) / total
     spent = np.cumsum(4 * (x - before) ** 2 * (-np.log1p(-bet) - bet) / 4)

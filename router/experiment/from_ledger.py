@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
+from visionrouter.describe import verdict_line
+from visionrouter.experiment.compare_report import Witness
 from visionrouter.experiment.pairs import Row
 from visionrouter.ledger.reader import Filter, LedgerReader, Record
 from visionrouter.schema.decision import Decision, Outcome, VariantReason
@@ -61,9 +63,15 @@ def rows_of(
             sides[0],
             sides[1],
             cluster=decision.tags.get(cluster, "") if cluster else "",
-            slices={**decision.tags, "task": decision.task.value},
+            slices={**{k: v for k, v in decision.tags.items() if k != cluster}, "task": decision.task.value},
             weight=weight,
         )
+
+
+def witness_of(reader: LedgerReader, request_id: str, arms: tuple[str, str]) -> Witness:
+    """Both decisions of a request in words, and its picture where one was kept."""
+    said = {r.decision.variant: verdict_line(r.decision) for r in reader.show(request_id)}
+    return Witness(said.get(arms[0], ""), said.get(arms[1], ""), reader.image(request_id))
 
 
 def _labels(reader: LedgerReader) -> dict[str, dict[str | None, dict[str, float]]]:
