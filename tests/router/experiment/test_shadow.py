@@ -139,7 +139,9 @@ def test_from_traffic_to_a_verdict(tmp_path):
         Router(backends(), policy(), sinks=[ledger], shadow=shadow) as router,
     ):
         ids = [
-            router.run(PHOTO, Task.DETECT, tags={"scene": str(i // 2), "weather": "rain"}).request_id
+            router.run(
+                PHOTO, Task.DETECT, tags={"scene": str(i // 2), "weather": "rain" if i < 20 else "dry"}
+            ).request_id
             for i in range(80)
         ]
         shadow.flush()
@@ -162,7 +164,10 @@ def test_from_traffic_to_a_verdict(tmp_path):
         assert (found.verdict, found.rows, found.clusters) == ("better", 80, 40)
         assert found.primary.difference == pytest.approx(0.5, abs=0.1)
         assert [g.estimate.difference for g in found.guardrails] == [4.0, 0.0]
-        assert {s.value for s in found.slices if s.key == "weather"} == {"rain"}
+        assert {(s.key, s.value, s.small) for s in found.slices} == {
+            ("weather", "rain", True),
+            ("weather", "dry", False),
+        }
         assert set(pairs.weights) == {1.0, 2.0}
         backwards = as_pairs(rows_of(reader, "e", ("b", "a")))
         assert compare(backwards, Plan(Metric("good", higher_is_better=True))).verdict == "worse"
