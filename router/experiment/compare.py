@@ -64,7 +64,8 @@ class SliceResult:
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """`more`: about how many more rows like these would settle an inconclusive verdict, None where none would or none
-    are needed. `p_mcnemar`, `p_sign_flip`: None where the data is not paired or no limit of badness is given. `p_anytime`:
+    are needed. `p_mcnemar` is None without a limit of badness, and where clusters have several rows, which are not independent.
+    `p_sign_flip` and it are None where the data is not paired. `p_anytime`:
     of no difference, valid however often one looked; live it is what decides. `variance_kept`: what the covariate left of
     the variance. `low_over_time`, `high_over_time`: the confidence sequence, a cluster at a time.
     """
@@ -104,6 +105,7 @@ def compare(pairs: Pairs, plan: Plan, *, unpaired: bool = False, slices: bool = 
     verdict, why = _verdict(plan, evidence, guardrails)
     bounded = None if unpaired else _bounded(pairs, plan)
     low, high = ((), ()) if bounded is None else _over_time(bounded, plan)
+    alone = pairs.clusters == len(pairs)
     once_paired = not unpaired and not plan.live
     return Comparison(
         plan=plan,
@@ -114,7 +116,9 @@ def compare(pairs: Pairs, plan: Plan, *, unpaired: bool = False, slices: bool = 
         why=why,
         more=_more(plan, evidence.primary, len(pairs)) if verdict is Verdict.INCONCLUSIVE else None,
         primary=evidence.primary,
-        p_mcnemar=None if unpaired or plan.bad is None else _mcnemar(column[:, both], plan, plan.bad),
+        p_mcnemar=None
+        if unpaired or plan.bad is None or not alone
+        else _mcnemar(column[:, both], plan, plan.bad),
         p_sign_flip=sign_flip(_differences(pairs, column, both), seed=plan.seed) if once_paired else None,
         p_anytime=None if bounded is None else min(1.0, 2 * min(anytime_p(bounded), anytime_p(-bounded))),
         variance_kept=evidence.variance_kept,
@@ -129,6 +133,8 @@ def compare(pairs: Pairs, plan: Plan, *, unpaired: bool = False, slices: bool = 
 def _check(pairs: Pairs, plan: Plan, both: Bools, unpaired: bool) -> None:
     if pairs.clusters < _FEW:
         raise ExperimentError(f"{pairs.clusters} clusters are too few to tell anything; bring {_FEW} or more")
+    if plan.live and len(set(pairs.weights)) > 1:
+        raise ExperimentError("live comparisons count every row once; leave the weights out, or look once")
     column = plan.primary.column
     known = ~np.isnan(pairs.of(column))
     if not known[0].any() or not known[1].any():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import Engine, select
 
@@ -63,7 +63,12 @@ def verify(engine: Engine, anchor: str | None = None) -> Verification:
             problems.append(problem)
 
     anchor_seq, _, anchor_hash = (anchor or "").partition(":")
-    with engine.connect().execution_options(stream_results=True, yield_per=1000) as connection:
+    options: dict[str, Any] = {"stream_results": True, "yield_per": 1000}
+    if engine.dialect.name == "postgresql":
+        options["isolation_level"] = (
+            "REPEATABLE READ"  # one state of a ledger that is being written, as in SQLite
+        )
+    with engine.connect().execution_options(**options) as connection:
         head = connection.execute(select(tables.head)).mappings().one()
         previous: str | None = head["base_hash"]
         seq = head["base_seq"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from visionrouter.schema.errors import LedgerError, MissingExtraError
 
@@ -67,7 +68,7 @@ def _url(where: str | Path, writing: bool) -> URL:
             raise LedgerError(f"{text}: its folder does not exist; make it first")
         mode = {} if writing else {"mode": "ro", "uri": "true"}
         name = str(path.absolute())
-        return URL.create("sqlite", database=name if writing else f"file:{name}", query=mode)
+        return URL.create("sqlite", database=name if writing else f"file:{quote(name)}", query=mode)
     try:
         url = make_url(text)
     except ArgumentError as error:

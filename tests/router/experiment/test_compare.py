@@ -189,6 +189,13 @@ def test_unpaired_data_is_refused_or_compared_by_cluster_when_told_so():
         (lambda: compare(simulate(), plan(guardrails=(Guardrail(Metric("cost"), 1),))), "no metric 'cost'"),
         (lambda: compare(simulate(9), plan()), "9 clusters are too few"),
         (lambda: compare(simulate(), Plan(LATENCY, live=True)), "must lie from 0 to 1"),
+        (
+            lambda: compare(
+                as_pairs([Row(str(i), {"loss": 0}, {"loss": 1}, weight=1 + i) for i in range(20)]),
+                plan(live=True),
+            ),
+            "count every row once",
+        ),
         (lambda: plan(alpha=0.0), "alpha"),
         (lambda: plan(margin=-1.0), "margin"),
         (lambda: plan(margin=float("nan")), "margin"),

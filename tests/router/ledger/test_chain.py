@@ -83,6 +83,16 @@ def test_what_was_done_to_it_is_found(ledger, statements, found):
     assert problems(ledger) == found
 
 
+def test_a_ledger_that_is_being_written_is_whole(where, decide):
+    with Ledger(where, flush_s=0.005, batch=7) as made, LedgerReader(where) as reader:
+        for i in range(300):
+            made.record(decide(i))
+            if i % 20 == 0:
+                assert reader.verify().whole
+        made.flush()
+        assert reader.verify().records == 300
+
+
 def test_a_rewritten_chain_is_found_by_an_anchor_kept_elsewhere(ledger, decide, tmp_path):
     with LedgerReader(ledger) as reader:
         anchor = reader.verify().head

@@ -187,6 +187,32 @@ def test_a_database_that_fails_harms_no_answer_and_is_caught_up_with(where, capl
         assert reader.verify().whole
 
 
+def test_connections_that_are_cut_are_made_anew(postgres_url, decide):
+    with Ledger(postgres_url, flush_s=0.01) as ledger:
+        for i in range(5):
+            for k in range(20):
+                ledger.record(decide(100 * i + k))
+            execute(
+                postgres_url,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND usename = 'tester'",
+            )
+            assert ledger.flush()
+        assert (ledger.stats.written, ledger.stats.lost) == (100, 0)
+    with LedgerReader(postgres_url) as reader:
+        assert reader.verify().whole
+        assert reader.verify().records == 100
+
+
+def test_a_path_may_have_any_characters(tmp_path, decide):
+    where = tmp_path / "a ledger? no. 1 %23#.db"
+    with Ledger(where) as ledger:
+        ledger.record(decide(1))
+    with LedgerReader(where) as reader:
+        assert reader.tail()[0].decision == decide(1)
+    assert where.is_file()
+
+
 def test_a_full_queue_drops_counts_and_leaves_a_gap(tmp_path, decide):
     where = tmp_path / "ledger.db"
     with Ledger(where, queue_limit=10, flush_s=0.01) as ledger:
