@@ -26,7 +26,7 @@ class BackendSpec:
     `labels`: its closed vocabulary, None where it takes any words. `weights_digest`: sha256 over its weight files,
     None where it has none. `input_size`: (width, height) pixels it works at, None for any. `batch_limit`: most queries
     a call. `cost`: relative, 1.0 for a small detector. `memory_mb`: resident, roughly. `needs_prompts`: it answers
-    only with boxes or points given. `extra`: the pip extra that installs the modules it `requires`. `inline`: cheap
+    only with boxes or points given. `crops`: a part of an image, with some surroundings, is answered as well as the whole. `extra`: the pip extra that installs the modules it `requires`. `inline`: cheap
     enough to run on the caller's thread.
     """
 
@@ -43,6 +43,7 @@ class BackendSpec:
     cost: float = 1.0
     memory_mb: int = 0
     needs_prompts: bool = False
+    crops: bool = False
     extra: str | None = None
     requires: tuple[str, ...] = ()
     inline: bool = False

@@ -33,10 +33,13 @@ class BackendEntry(_Strict):
 
 
 class ProfileModel(_Strict):
+    """`mended`: limits of answers of one backend that were mended with another's, by "base+patch" and task."""
+
     schema_version: Literal[1]
     name: str
     description: str = ""
     backends: dict[str, BackendEntry] = Field(min_length=1)
+    mended: dict[str, dict[Task, dict[str, LimitModel]]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,13 @@ def load_profile(source: str | Path) -> Profile:
         line = document.line(tuple(first["loc"]))
         raise ProfileError(f"{path.name}:{line}: {place}: {first['msg']}") from error
     backends = {name: _make(path, name, model.backends) for name in model.backends}
+    given = {name: entry.limits for name, entry in model.backends.items()} | model.mended
     limits = {
         name: {
-            task: {signal: model.limit() for signal, model in signals.items()}
-            for task, signals in entry.limits.items()
+            task: {signal: limit.limit() for signal, limit in signals.items()}
+            for task, signals in by_task.items()
         }
-        for name, entry in model.backends.items()
+        for name, by_task in given.items()
     }
     return Profile(model.name, backends, limits)
 

@@ -25,6 +25,7 @@ _BUILT_IN = {
     "sam_tiny": "visionrouter.backends.specialist.sam_tiny.backend:SamTiny",
     "scene_unet": "visionrouter.backends.specialist.unet.backend:SceneUNet",
     "scene_yolo": "visionrouter.backends.specialist.scene_yolo.backend:SceneYolo",
+    "sharpened": "visionrouter.backends.specialist.sharpened:Sharpened",
     "timm": "visionrouter.backends.specialist.classifier:TimmClassifier",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Literal
 
 from visionrouter.policies.expression import compile_expression
@@ -182,12 +182,24 @@ def _words(value: object) -> str:
         case Accept(gate="evidence"):
             return "evidence " + ", ".join(f"{name} {limit}" for name, limit in value.evidence.items())
         case Accept():
-            return value.gate
+            return ", ".join([value.gate, *_settings(value)])
         case Choice():
             return value.backend if value.accept is None else f"{value.backend} ({_words(value.accept)})"
         case tuple() if value and isinstance(value[0], Choice):
             return " > ".join(_words(choice) for choice in value)
         case tuple():
             return ", ".join(_words(part) for part in value) or "none"
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return ", ".join(f"{f.name} {_words(getattr(value, f.name))}" for f in fields(value))
         case _:
             return str(value)
+
+
+def _settings(accept: Accept) -> list[str]:
+    """What an acceptance sets beyond its gate."""
+    plain = Accept(accept.gate)
+    return [
+        f"{f.name} {_words(getattr(accept, f.name))}"
+        for f in fields(Accept)
+        if getattr(accept, f.name) != getattr(plain, f.name)
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -28,10 +29,17 @@ from visionrouter.schema.route import (
     BY_LIMITS,
     Accept,
     Choice,
+    CrossCheck,
+    IfNone,
+    OnDisagreement,
     Otherwise,
+    ProbeName,
+    Regions,
     Route,
+    Uncertified,
 )
 
+Share = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(strict=True, gt=0, le=86_400_000, allow_inf_nan=False)]
 
 
@@ -52,17 +60,50 @@ class EvidenceModel(Strict):
     evidence: Annotated[dict[SignalName, LimitModel], Field(min_length=1)]
 
 
+class ConfidenceModel(Strict):
+    """The least calibrated confidence of an answer."""
+
+    confidence: Share
+
+
+class RiskModel(Strict):
+    """A certificate: at most a share `risk` of the accepted is bad, with confidence 1 - `delta`."""
+
+    risk: Share
+    delta: Share = 0.1
+
+
+_ACCEPT_BY_KEY = {"evidence": EvidenceModel, "confidence": ConfidenceModel, "risk": RiskModel}
+
+
+def _accept_tag(value: Any) -> str:
+    if isinstance(value, Mapping):
+        known = next((key for key in _ACCEPT_BY_KEY if key in value), None)
+        near = get_close_matches(str(next(iter(value), "")), _ACCEPT_BY_KEY, 1, 0.0)
+        return f"<{known or near[0]}>"
+    return next((f"<{key}>" for key, model in _ACCEPT_BY_KEY.items() if isinstance(value, model)), "<word>")
+
+
 AcceptModel = Annotated[
-    Annotated[Literal["limits", "always"], Tag("<word>")] | Annotated[EvidenceModel, Tag("<evidence>")],
-    Discriminator(lambda value: "<evidence>" if isinstance(value, Mapping | EvidenceModel) else "<word>"),
+    Annotated[Literal["limits", "always"], Tag("<word>")]
+    | Annotated[EvidenceModel, Tag("<evidence>")]
+    | Annotated[ConfidenceModel, Tag("<confidence>")]
+    | Annotated[RiskModel, Tag("<risk>")],
+    Discriminator(_accept_tag),
 ]
 
 
 def accept_of(model: AcceptModel) -> Accept:
     """The plain form of what stands under `accept`."""
-    if isinstance(model, EvidenceModel):
-        return Accept("evidence", {name: limit.limit() for name, limit in model.evidence.items()})
-    return ALWAYS if model == "always" else BY_LIMITS
+    match model:
+        case EvidenceModel():
+            return Accept("evidence", {name: limit.limit() for name, limit in model.evidence.items()})
+        case ConfidenceModel():
+            return Accept("confidence", confidence=model.confidence)
+        case RiskModel():
+            return Accept("risk", alpha=model.risk, delta=model.delta)
+        case _:
+            return ALWAYS if model == "always" else BY_LIMITS
 
 
 class ChoiceModel(Strict):
@@ -80,6 +121,48 @@ Try = Annotated[
 ]
 
 
+class CrossCheckModel(Strict):
+    """A second opinion on every answer: see `visionrouter.schema.route.CrossCheck`."""
+
+    backend: Name
+    on_disagreement: OnDisagreement = "fall_back"
+    if_none: IfNone = "fall_back"
+
+    def check(self) -> CrossCheck:
+        """The same as a plain dataclass."""
+        return CrossCheck(self.backend, self.on_disagreement, self.if_none)
+
+
+class RegionsModel(Strict):
+    """Where a dense answer is mended instead of replaced: see `visionrouter.schema.route.Regions`."""
+
+    below: Share = 0.5
+    max_share: Share = 0.4
+    max_count: Annotated[int, Field(strict=True, ge=1, le=64)] = 8
+    min_share: Share = 0.002
+
+    def regions(self) -> Regions:
+        """The same as a plain dataclass."""
+        return Regions(self.below, self.max_share, self.max_count, self.min_share)
+
+
+class RegionFallbackModel(Strict):
+    regions: RegionsModel
+
+
+FallbackModel = Annotated[
+    Annotated[Literal["whole", "regions"], Tag("<word>")] | Annotated[RegionFallbackModel, Tag("<regions>")],
+    Discriminator(lambda v: "<regions>" if isinstance(v, Mapping | RegionFallbackModel) else "<word>"),
+]
+
+
+def regions_of(model: FallbackModel) -> Regions | None:
+    """The plain form of what stands under `fallback`."""
+    if isinstance(model, RegionFallbackModel):
+        return model.regions.regions()
+    return Regions() if model == "regions" else None
+
+
 class RouteModel(Strict):
     """What happens to a request: see `visionrouter.schema.route.Route`."""
 
@@ -90,12 +173,31 @@ class RouteModel(Strict):
     attempt_timeout_ms: Milliseconds | None = None
     reserve_ms: Annotated[float, Field(strict=True, ge=0, le=86_400_000, allow_inf_nan=False)] = 0.0
     deadline_ms: Milliseconds | None = None
+    evidence: tuple[ProbeName, ...] = ()
+    check_with: CrossCheckModel | None = None
+    fallback: FallbackModel = "whole"
+    uncertified: Uncertified = "fall_back"
+    merge: Annotated[bool, Field(strict=True)] = False
 
     @model_validator(mode="after")
     def _time_for_the_first(self) -> Self:
         if self.deadline_ms is not None and self.reserve_ms >= self.deadline_ms:
             raise ValueError(
                 f"reserve_ms {self.reserve_ms:g} leaves nothing of deadline_ms {self.deadline_ms:g} for the first attempt"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _a_checker_for_a_cross_check(self) -> Self:
+        if "cross_check" in self.evidence and self.check_with is None:
+            raise ValueError("evidence names cross_check; say with whom: check_with: {backend: specialist}")
+        return self
+
+    @model_validator(mode="after")
+    def _merged_or_mended(self) -> Self:
+        if self.merge and self.fallback != "whole":
+            raise ValueError(
+                "merge: true asks everybody, so there is no fallback to regions; drop one of the two"
             )
         return self
 
@@ -120,6 +222,11 @@ class RouteModel(Strict):
             self.attempt_timeout_ms,
             self.reserve_ms,
             self.deadline_ms,
+            self.evidence,
+            None if self.check_with is None else self.check_with.check(),
+            regions_of(self.fallback),
+            self.uncertified,
+            self.merge,
         )
 
 

@@ -15,7 +15,9 @@ from visionrouter.schema.payload import Composite, DepthMap, Detections, Entity,
 from visionrouter.schema.result import Result
 from visionrouter.schema.task import Instruction, Operation, RelationKind, Target, Task
 
-_BY_DEPTH = frozenset({RelationKind.NEAREST, RelationKind.FARTHEST})
+_BY_DEPTH = frozenset(
+    {RelationKind.NEAREST, RelationKind.FARTHEST, RelationKind.IN_FRONT_OF, RelationKind.BEHIND}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,26 @@ class Step:
     instruction: Instruction
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A composite's answer: what it says, what it is worth, and notes of what could not be told."""
+
+    payload: Composite | None
+    outcome: Outcome
+    reason: Reason
+    notes: tuple[str, ...] = ()
+
+
 def plan(instruction: Instruction) -> tuple[Step, ...]:
-    """The tasks a composite is made of. Raises `InstructionError` for an operation without a plan."""
+    """The tasks a composite is made of. Raises `InstructionError` for an operation without a plan.
+
+    Where depth decides which thing is meant, every thing of the kinds named is detected, those that others are placed
+    against too, and the words choose among them when the depths are known.
+    """
     targets = instruction.targets
     match instruction.operation:
         case Operation.DISTANCE:
-            things = tuple(_without_depth_relations(target) for target in targets)
+            things = _kinds(targets) if _depth_decides(targets) else targets
             return _step("things", Task.DETECT, instruction, things), _step(
                 "depth", Task.DEPTH, instruction, ()
             )
@@ -41,19 +57,44 @@ def plan(instruction: Instruction) -> tuple[Step, ...]:
             raise InstructionError("a composite needs an operation: distance, count or redact")
 
 
+def answer(instruction: Instruction, image: Image, parts: Mapping[str, Result]) -> Joined:
+    """Join the results of a composite's steps, by name.
+
+    An answer is worth what its weakest part is, and is degraded too where depths, boxes and colours did not tell which
+    things were meant: then it holds all that may be, and each note `unresolved:SENTENCE` says what was not told.
+    """
+    outcome, reason = joined_outcome(parts)
+    payloads = {name: part.payload for name, part in parts.items() if part.payload is not None}
+    if len(payloads) < len(parts):
+        return Joined(None, outcome, reason)
+    payload, untold = _joined(instruction, image, payloads)
+    if untold and outcome is Outcome.MERGED:
+        outcome, reason = Outcome.DEGRADED, Reason.UNRESOLVED
+    return Joined(payload, outcome, reason, tuple(f"unresolved:{sentence}" for sentence in untold))
+
+
 def join(instruction: Instruction, image: Image, parts: Mapping[str, Payload]) -> Composite:
-    """The composite's answer from the payloads of its steps, by name."""
+    """The composite's answer from the payloads of its steps, by name; what could not be told is in its summary."""
+    return _joined(instruction, image, parts)[0]
+
+
+def _joined(
+    instruction: Instruction, image: Image, parts: Mapping[str, Payload]
+) -> tuple[Composite, tuple[str, ...]]:
     things = parts["things"]
     assert isinstance(things, Detections)
     match instruction.operation:
         case Operation.DISTANCE:
             depth = parts["depth"]
             assert isinstance(depth, DepthMap)
-            return _by_relation(instruction.targets, distance(things, depth), image)
+            measured = distance(things, depth)
+            if not _depth_decides(instruction.targets):
+                return measured, ()
+            return _meant(instruction.targets, measured, image)
         case Operation.COUNT:
-            return count(things, ", ".join(target.noun for target in instruction.targets) or "thing")
+            return count(things, ", ".join(target.noun for target in instruction.targets) or "thing"), ()
         case _:
-            return redact(image.pixels, things, instruction.style or "blur")
+            return redact(image.pixels, things, instruction.style or "blur"), ()
 
 
 def joined_outcome(parts: Mapping[str, Result]) -> tuple[Outcome, Reason]:
@@ -71,25 +112,50 @@ def _step(name: str, task: Task, whole: Instruction, targets: tuple[Target, ...]
     return Step(name, Instruction(task, whole.text, targets))
 
 
-def _without_depth_relations(target: Target) -> Target:
-    kept = tuple(r for r in target.relations if r.kind not in _BY_DEPTH)
-    if len(kept) == len(target.relations):
-        return target
-    return replace(target, relations=kept, number="all")
+def _depth_decides(targets: tuple[Target, ...]) -> bool:
+    """True where a relation of a target, or of what it is placed against, is one of depth."""
+    return any(
+        relation.kind in _BY_DEPTH or (relation.anchor is not None and _depth_decides((relation.anchor,)))
+        for target in targets
+        for relation in target.relations
+    )
 
 
-def _by_relation(targets: tuple[Target, ...], joined: Composite, image: Image) -> Composite:
-    """Keep what "the nearest car" means, now that depths are known."""
-    if not any(r.kind in _BY_DEPTH for target in targets for r in target.relations):
-        return joined
+def _kinds(targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    """The targets and all that they are placed against, as kinds of thing: every one of each noun."""
+    kinds: dict[str, Target] = {}
+    for target in targets:
+        kinds.setdefault(target.noun, replace(target, attributes=(), relations=(), number="all"))
+        anchors = tuple(relation.anchor for relation in target.relations if relation.anchor is not None)
+        for anchor in _kinds(anchors):
+            kinds.setdefault(anchor.noun, anchor)
+    return tuple(kinds.values())
+
+
+def _meant(
+    targets: tuple[Target, ...], measured: Composite, image: Image
+) -> tuple[Composite, tuple[str, ...]]:
+    """Of all things measured, those that the targets mean, and a sentence for each thing that could not be told."""
+    from visionrouter.backends.specialist.asked import mean_colour
     from visionrouter.instruction.selection import select
 
-    entities = joined.entities
+    entities = measured.entities
     boxes = np.array([e.box for e in entities], np.float32).reshape(-1, 4)
     depths = np.array([np.nan if e.value is None else e.value for e in entities], np.float32)
     labels = tuple(e.label for e in entities)
-    kept: list[Entity] = []
+    kept: dict[int, Entity] = {}
+    untold: dict[str, None] = {}
     for target in targets:
-        chosen = select(target, boxes, labels, image.size, depths_m=depths)
-        kept += [entities[i] for i in chosen.indices]
-    return replace(joined, entities=tuple(kept), summary=distance_sentence(kept))
+        chosen = select(
+            target,
+            boxes,
+            labels,
+            image.size,
+            depths_m=depths,
+            colours=lambda i: mean_colour(image.pixels, boxes[i]),
+        )
+        kept |= {i: entities[i] for i in chosen.indices}
+        untold |= dict.fromkeys(chosen.unresolved)
+    rows = list(kept.values())
+    summary = "; ".join([distance_sentence(rows), *(f"not told: {sentence}" for sentence in untold)])
+    return replace(measured, entities=tuple(rows), summary=summary), tuple(untold)

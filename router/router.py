@@ -8,15 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from visionrouter.backends.base import Backend
-from visionrouter.composite import join, joined_outcome, plan
+from visionrouter.composite import join, joined_outcome
+from visionrouter.confidence.calibrations import Calibrations, Drift, scope_of
+from visionrouter.confidence.drift import Suspension
+from visionrouter.confidence.scope import MadeWith, Scope
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.engine import Engine, EngineOptions, LaneState, Run
 from visionrouter.engine.waiting import AsyncWaiter, BlockingWaiter, Waiter, drive
+from visionrouter.intake import parts_of, query_of, request_of
 from visionrouter.policies import (
     Assignment,
     CompiledPolicy,
@@ -27,12 +31,18 @@ from visionrouter.policies import (
     load_policy,
 )
 from visionrouter.schema.decision import Decision, Reason, Sink
-from visionrouter.schema.errors import PolicyError, RequestError, SchemaError, VisionRouterError
+from visionrouter.schema.errors import CalibrationError, PolicyError, VisionRouterError
 from visionrouter.schema.image import DEFAULT_LIMITS, Image, ImageLimits, ImageSource, load_image
-from visionrouter.schema.request import NO_PROMPTS, Criticality, Prompts, Query, Request
+from visionrouter.schema.request import Criticality, Request
 from visionrouter.schema.result import Result
 from visionrouter.schema.route import Limits
-from visionrouter.schema.task import Instruction, Palette, Task
+from visionrouter.schema.task import Instruction, Task
+
+if TYPE_CHECKING:
+    from visionrouter.confidence.documents import CalibrationDocument
+
+CalibrationSource: TypeAlias = "CalibrationDocument | str | Path"
+"""A calibration read already, or the path of one."""
 
 _log = logging.getLogger("visionrouter")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -82,8 +92,9 @@ class Router:
     """Routes requests over backends by a policy.
 
     `backends` come from a profile (`Router.from_profile("nano")`) or are given. `policy` is a preset's name, a path or
-    a compiled policy. `limits`: per backend and task, what a prediction must keep to be accepted. `sinks` are handed
-    every decision. `shadow` runs the arms that the policy draws beside the answer.
+    a compiled policy. `limits`: per backend and task, what a prediction must keep to be accepted. `calibrations`: files
+    that `calibrate` wrote, for policies that accept by confidence or by risk. `sinks` are handed every
+    decision. `shadow` runs the arms that the policy draws beside the answer.
 
     Weights are read at the first request that needs them, or by `warm_up`. Use as a context manager, or call `close`.
     A router may be used from several threads and event loops at once.
@@ -95,6 +106,8 @@ class Router:
         policy: PolicySource | CompiledPolicy = "default",
         *,
         limits: Mapping[str, Mapping[Task, Limits]] = _NOTHING,
+        calibrations: Sequence[CalibrationSource] = (),
+        drift: Drift | None = None,
         sinks: Sequence[Sink] = (),
         shadow: ShadowRunner | None = None,
         image_limits: ImageLimits = DEFAULT_LIMITS,
@@ -115,7 +128,8 @@ class Router:
         self._sinks = tuple((sink, sink if isinstance(sink, ImageSink) else None) for sink in sinks)
         self._shadow = shadow
         self._image_limits = image_limits
-        self._engine = Engine(named, limits, options)
+        self._calibrations = Calibrations(limits, _documents(calibrations), drift)
+        self._engine = Engine(named, self._calibrations, options)
         self._finalizer = weakref.finalize(self, self._engine.close)
 
     @classmethod
@@ -124,6 +138,8 @@ class Router:
         profile: str | Path = "nano",
         policy: PolicySource | CompiledPolicy = "default",
         *,
+        calibrations: Sequence[CalibrationSource] = (),
+        drift: Drift | None = None,
         sinks: Sequence[Sink] = (),
         shadow: ShadowRunner | None = None,
         image_limits: ImageLimits = DEFAULT_LIMITS,
@@ -137,6 +153,8 @@ class Router:
             made.backends,
             policy,
             limits=made.limits,
+            calibrations=calibrations,
+            drift=drift,
             sinks=sinks,
             shadow=shadow,
             image_limits=image_limits,
@@ -222,21 +240,18 @@ class Router:
         `points` (M, 2) xy are pixels; `point_labels` (M,) 1 on the thing, 0 off it (default all 1).
         `tags` and `context` are what the policy's conditions read.
         """
-        if isinstance(instruction, Task):
-            instruction = Instruction(instruction, instruction.value)
-        elif isinstance(instruction, str):
-            from visionrouter.instruction import parse
-
-            instruction = parse(instruction)
-        return Request(
-            load_image(image, self._image_limits),
+        return request_of(
+            image,
             instruction,
-            _prompts(boxes, points, point_labels),
-            dict(tags),
-            dict(context),
-            deadline_ms,
-            _criticality(criticality),
-            seed,
+            self._image_limits,
+            boxes=boxes,
+            points=points,
+            point_labels=point_labels,
+            tags=tags,
+            context=context,
+            deadline_ms=deadline_ms,
+            criticality=criticality,
+            seed=seed,
         )
 
     def explain(
@@ -246,23 +261,48 @@ class Router:
         request = self.request(image, instruction, **options)
         previews = []
         assignment = self.policy.assign(request, request.context)
-        for name, part in _parts(request):
+        for name, part in parts_of(request):
             why = self.policy.explain(part, part.context, assignment)
-            resolved = self._engine.resolve(why.route, _query(part), why.licences)
+            plan = self._engine.itinerary(why.route, query_of(part), why.licences)
             previews.append(
                 RoutePreview(
                     name,
                     part.instruction.task,
                     why.rule,
                     why.steps,
-                    tuple(lane.backend.spec.name for lane, _ in resolved.lanes),
-                    resolved.skipped,
+                    tuple(stop.lane.name for stop in plan.stops),
+                    plan.skipped,
                     why.route.otherwise,
                 )
             )
         return Explanation(
             request.instruction, self.policy.name, self.policy.digest, tuple(previews), assignment
         )
+
+    def made_with(self, request: Request) -> Mapping[str, MadeWith]:
+        """What the answers to a request are made with, by who makes them; "a+b" for those of a mended with b's."""
+        found: dict[str, MadeWith] = {}
+        for _, part in parts_of(request):
+            selected = self.policy.select(part, part.context)
+            found |= self._engine.made_with(selected.route, query_of(part), selected.licences)
+        return found
+
+    def audit(self, subject: str, task: Task, loss: float, probability: float = 1.0) -> None:
+        """Tell the drift watch the loss, in [0, 1], of an accepted answer that was drawn for audit at this probability.
+
+        Raises `CalibrationError` where nothing watches the subject's answers to this task.
+        """
+        watch = self._calibrations.watches.get(scope_of(subject, task))
+        if watch is None or watch.audit is None:
+            raise CalibrationError(
+                f"no drift watch for {subject} on {task}; give its calibration and drift to the router"
+            )
+        watch.audit.update(loss, probability)
+
+    def suspensions(self) -> Mapping[Scope, Suspension]:
+        """The drift alarms that stand, by what they are about."""
+        alarms = ((scope, watch.suspension) for scope, watch in self._calibrations.watches.items())
+        return {scope: alarm for scope, alarm in alarms if alarm is not None}
 
     def states(self) -> dict[str, LaneState]:
         """Breaker state and load of every backend, now."""
@@ -320,7 +360,9 @@ class Router:
         route = selected.route
         if deadline.budget_ms is None and route.deadline_ms is not None:
             deadline = replace(deadline, budget_ms=route.deadline_ms)
-        run = await self._engine.run(route, _query(request), selected.licences, deadline, waiter)
+        run = await self._engine.run(
+            route, query_of(request), selected.licences, request.tags, deadline, waiter
+        )
         chosen = run.chosen
         return Result(
             request_id=request.id,
@@ -329,7 +371,12 @@ class Router:
             decision=self._decision(request, selected.rule, assignment, run, deadline),
             image_size=request.image.size,
             payload=None if chosen is None else chosen.prediction.payload,
-            sources=() if chosen is None else (chosen.backend,),
+            confidence=None if chosen is None else chosen.verdict.confidence,
+            risk=None if chosen is None else chosen.verdict.risk,
+            confidence_map=None if chosen is None else chosen.confidence_map,
+            sources=() if chosen is None else chosen.sources,
+            element_sources=None if chosen is None else chosen.element_sources,
+            source_map=None if chosen is None else chosen.source_map,
             candidates=run.candidates,
         )
 
@@ -350,7 +397,7 @@ class Router:
             skipped=run.skipped,
             deadline_ms=deadline.budget_ms,
             elapsed_ms=elapsed_ms,
-            overhead_ms=elapsed_ms - sum(a.latency_ms for a in run.attempts),
+            overhead_ms=elapsed_ms - run.waited_ms,
             notes=request.image.notes,
             tags=request.tags,
             variant=assignment.variant,
@@ -368,7 +415,7 @@ class Router:
     async def _composite(
         self, request: Request, assignment: Assignment, deadline: Deadline, waiter: Waiter
     ) -> Result:
-        named = _parts(request)
+        named = parts_of(request)
         results = await waiter.gather([self._single(part, assignment, deadline, waiter) for _, part in named])
         parts = {name: result for (name, _), result in zip(named, results, strict=True)}
         outcome, reason = joined_outcome(parts)
@@ -421,48 +468,9 @@ def _plain(context: Mapping[str, object]) -> Mapping[str, str | bool | int | flo
     )
 
 
-def _parts(request: Request) -> list[tuple[str, Request]]:
-    """A composite's steps as requests of their own; any other request as the one it is."""
-    if request.instruction.task is not Task.COMPOSITE:
-        return [(request.instruction.task.value, request)]
-    return [
-        (step.name, replace(request, instruction=step.instruction, id=f"{request.id}.{step.name}"))
-        for step in plan(request.instruction)
-    ]
+def _documents(sources: Sequence[CalibrationSource]) -> list[CalibrationDocument]:
+    if not sources:
+        return []
+    from visionrouter.confidence.documents import load_calibration
 
-
-def _query(request: Request) -> Query:
-    instruction = request.instruction
-    palette: Palette = instruction.palette
-    return Query(
-        instruction.task,
-        request.image,
-        instruction.targets,
-        palette,
-        request.prompts,
-        request.seed,
-        instruction.text,
-    )
-
-
-def _prompts(boxes: object, points: object, point_labels: object) -> Prompts:
-    if boxes is None and points is None:
-        return NO_PROMPTS
-    try:
-        b = np.asarray([] if boxes is None else boxes, np.float32).reshape(-1, 4)
-        p = np.asarray([] if points is None else points, np.float32).reshape(-1, 2)
-        labels = np.ones(len(p), np.uint8) if point_labels is None else np.asarray(point_labels, np.uint8)
-    except (TypeError, ValueError) as error:
-        raise RequestError("boxes are rows of x1 y1 x2 y2 and points rows of x y, in pixels") from error
-    try:
-        return Prompts(b, p, labels)
-    except SchemaError as error:
-        raise RequestError(str(error)) from error
-
-
-def _criticality(value: Criticality | str) -> Criticality:
-    try:
-        return Criticality(value)
-    except ValueError as error:
-        known = ", ".join(Criticality)
-        raise RequestError(f"criticality {value!r} is not one of: {known}") from error
+    return [load_calibration(s) if isinstance(s, str | Path) else s for s in sources]

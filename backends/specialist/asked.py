@@ -44,7 +44,7 @@ def narrow(found: Detections, query: Query, spec: BackendSpec) -> tuple[Indices,
             found.boxes,
             found.labels,
             query.image.size,
-            colours=lambda i: _mean_colour(query.image.pixels, found.boxes[i]),
+            colours=lambda i: mean_colour(query.image.pixels, found.boxes[i]),
         )
         chosen.update(i for i in selection.indices if found.labels[i] in grounding.labels)
         if not grounding.exact:
@@ -56,7 +56,7 @@ def narrow(found: Detections, query: Query, spec: BackendSpec) -> tuple[Indices,
     return np.array(sorted(chosen), np.intp), tuple(notes)
 
 
-def _mean_colour(pixels: U8, box: F32) -> tuple[float, float, float]:
+def mean_colour(pixels: U8, box: F32) -> tuple[float, float, float]:
     """Mean sRGB, 0 to 255, of the middle half of a box, where there is more of the thing than of its background."""
     middle, quarter = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 4
     x1, y1 = np.floor(middle - quarter).astype(int)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from visionrouter.backends.base import Backend, BackendSpec
+from visionrouter.backends.base import Backend
 from visionrouter.backends.specialist.boxes import pairwise_iou
+from visionrouter.backends.specialist.chain import Chain, ask, check_parts, compose, mask_signals, masks_for
 from visionrouter.backends.specialist.skeleton import Skeleton, skeletons
 from visionrouter.backends.specialist.tasks import check_task
-from visionrouter.backends.weights import combined_digest
-from visionrouter.schema.errors import BackendError, ProfileError
+from visionrouter.schema.errors import BackendError
 from visionrouter.schema.payload import Detections, Poses, Segmentation
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import NO_PROMPTS, Prompts, Query
 from visionrouter.schema.task import Task
 
 _SAME_PERSON_IOU = 0.3
-_STRICTNESS = ("MIT", "BSD-2-Clause", "BSD-3-Clause", "Apache-2.0", "AGPL-3.0", "non-commercial")
-"""Licences from the freest to the strictest; one that is not listed counts as stricter than all."""
 
 
 @runtime_checkable
@@ -33,14 +31,12 @@ class BodySegmenter(Protocol):
     ) -> Prediction: ...
 
 
-class Cutout(Backend):
+class Cutout(Chain):
     """Masks of the things that words name, made by a detector and a promptable segmenter, helped by a pose model.
 
     The parts are any backends that do `detect`, `segment.promptable` and `pose`; the detector answers for the words.
-    The pose model is asked where people were found and the segmenter can use skeletons (`BodySegmenter`).
-
-    It loads and closes its parts. A part that also works on its own must stand being called from two threads, as the
-    embedded ones do; give the cutout its own instance of any other.
+    The pose model is asked where people were found and the segmenter can use skeletons (`BodySegmenter`); any other
+    segmenter gets the boxes alone.
 
     Labels and scores are the detector's. Signals: the detector's, the segmenter's (its `score` as `mask_score`).
     Notes: the parts' own, and `nothing_found:NAME` for the part that came back empty.
@@ -51,25 +47,11 @@ class Cutout(Backend):
         needs = [("detector", detector, Task.DETECT), ("segmenter", segmenter, Task.PROMPTABLE)]
         if pose is not None:
             needs.append(("pose", pose, Task.POSE))
-        for role, part, task in needs:
-            if task not in part.spec.tasks:
-                raise ProfileError(
-                    f"the {role} of a cutout must do {task}; {part.spec.name} does not, name another"
-                )
+        check_parts("cutout", needs)
         self._detector, self._segmenter, self._pose = detector, segmenter, pose
         self._parts = [part for _, part, _ in needs]
-        self.spec = _compose([part.spec for part in self._parts])
-
-    def load(self) -> None:
-        for part in self._parts:
-            part.load()
-
-    def close(self) -> None:
-        for part in self._parts:
-            part.close()
-
-    def unavailable(self) -> str | None:
-        return next((why for part in self._parts if (why := part.unavailable())), None)
+        tasks = frozenset({Task.INSTANCE, Task.REFERRING})
+        self.spec = compose("cutout", "specialist", tasks, [part.spec for part in self._parts])
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         return [self._answer(query) for query in queries]
@@ -77,7 +59,7 @@ class Cutout(Backend):
     def _answer(self, query: Query) -> Prediction:
         check_task(self.spec, query)
         mode: Literal["instance", "referring"] = "instance" if query.task is Task.INSTANCE else "referring"
-        detection = _ask(self._detector, replace(query, task=Task.DETECT, prompts=NO_PROMPTS))
+        detection = ask(self._detector, replace(query, task=Task.DETECT, prompts=NO_PROMPTS))
         found = detection.payload
         if not isinstance(found, Detections):
             raise BackendError(
@@ -90,13 +72,9 @@ class Cutout(Backend):
             return Prediction(payload, detection.evidence, notes=notes)
         prompted = replace(query, task=Task.PROMPTABLE, prompts=Prompts(boxes=found.boxes))
         segmentation, notes = self._segment(prompted, found)
-        masks = segmentation.payload
-        if not isinstance(masks, Segmentation) or len(masks) != len(found):
-            raise BackendError(
-                f"{self._segmenter.spec.name} did not answer one mask for each of {len(found)} boxes"
-            )
+        masks = masks_for(self._segmenter, segmentation, len(found))
         payload = Segmentation(masks.masks, found.scores, found.labels, mode)
-        signals = {**_renamed(segmentation.evidence.signals), **detection.evidence.signals}
+        signals = {**mask_signals(segmentation.evidence.signals), **detection.evidence.signals}
         evidence = Evidence(signals, segmentation.evidence.confidence_map)
         return Prediction(payload, evidence, notes=(*detection.notes, *notes, *segmentation.notes))
 
@@ -104,8 +82,8 @@ class Cutout(Backend):
         segmenter, pose = self._segmenter, self._pose
         people = np.array([label == "person" for label in found.labels])
         if pose is None or not people.any() or not isinstance(segmenter, BodySegmenter):
-            return _ask(segmenter, query), ()
-        poses = _ask(pose, replace(query, task=Task.POSE, targets=(), prompts=NO_PROMPTS)).payload
+            return ask(segmenter, query), ()
+        poses = ask(pose, replace(query, task=Task.POSE, targets=(), prompts=NO_PROMPTS)).payload
         if not isinstance(poses, Poses):
             raise BackendError(f"{pose.spec.name} answered {poses.kind} where poses were asked")
         owner = _owners(found, people, poses)
@@ -114,39 +92,6 @@ class Cutout(Backend):
         bystanders = [skeleton for j, skeleton in enumerate(drawn) if j not in owner.values()]
         notes = () if owner else (f"nothing_found:{pose.spec.name}",)
         return segmenter.predict_bodies(query, bodies, bystanders), notes
-
-
-def strictest(licences: Sequence[str]) -> str:
-    """The licence that binds hardest."""
-    order = {licence: rank for rank, licence in enumerate(_STRICTNESS)}
-    return max(licences, key=lambda licence: order.get(licence, len(order)))
-
-
-def _compose(parts: Sequence[BackendSpec]) -> BackendSpec:
-    digests = {part.name: part.weights_digest for part in parts if part.weights_digest is not None}
-    return BackendSpec(
-        name="cutout",
-        kind="specialist",
-        tasks=frozenset({Task.INSTANCE, Task.REFERRING}),
-        licence=strictest([part.licence for part in parts]),
-        labels=parts[0].labels,
-        weights_digest=combined_digest(digests) if digests else None,
-        weights_bytes=sum(part.weights_bytes for part in parts),
-        cost=sum(part.cost for part in parts),
-        memory_mb=sum(part.memory_mb for part in parts),
-        extra=next((part.extra for part in parts if part.extra), None),
-        requires=tuple(dict.fromkeys(module for part in parts for module in part.requires)),
-        version="+".join(part.version for part in parts),
-    )
-
-
-def _ask(part: Backend, query: Query) -> Prediction:
-    (prediction,) = part.predict([query])
-    return prediction
-
-
-def _renamed(signals: Mapping[str, float]) -> dict[str, float]:
-    return {"mask_score" if name == "score" else name: value for name, value in signals.items()}
 
 
 def _owners(

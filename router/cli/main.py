@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from visionrouter.cli.calibrate import calibrate
 from visionrouter.cli.compare import compare
 from visionrouter.cli.experiments import policy_diff, policy_test, replay
 from visionrouter.cli.ledger import ledger
@@ -186,6 +187,7 @@ def schema(what: str | None) -> None:
 
 policy.add_command(policy_diff)
 policy.add_command(policy_test)
+cli.add_command(calibrate)
 cli.add_command(compare)
 cli.add_command(ledger)
 cli.add_command(replay)

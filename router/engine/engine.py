@@ -1,23 +1,33 @@
-"""Runs a route: its choices in order, until one is accepted, the route says stop, or time is up."""
+"""Runs a route: its stops in order, until one is accepted, the route says stop, or time is up."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from visionrouter.backends.base import Backend
-from visionrouter.confidence.gate import is_empty
-from visionrouter.engine.attempt import Lane, attempt
+from visionrouter.confidence.calibrations import Calibrations, mended_subject
+from visionrouter.confidence.gate import calibrated_map, decide, is_empty
+from visionrouter.confidence.scope import MadeWith
+from visionrouter.engine.ask import failure
 from visionrouter.engine.breaker import Breaker, BreakerState
 from visionrouter.engine.deadline import Deadline
+from visionrouter.engine.evidence import collect
+from visionrouter.engine.journey import Journey
+from visionrouter.engine.lane import Lane
+from visionrouter.engine.mending import DENSE, mended
+from visionrouter.engine.merging import merged
+from visionrouter.engine.second_opinion import second_opinion
+from visionrouter.engine.stops import Itinerary, Stop, itinerary, mended_made_with
 from visionrouter.engine.waiting import Waiter
 from visionrouter.engine.worker import Worker
 from visionrouter.policies.licences import Licences
-from visionrouter.policies.resolve import resolve
-from visionrouter.schema.decision import Attempt, Outcome, Reason
+from visionrouter.schema.decision import Attempt, Outcome, Reason, Verdict, VerdictKind
+from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.result import Candidate
-from visionrouter.schema.route import Accept, Limits, Route
+from visionrouter.schema.route import Route
 from visionrouter.schema.task import Task
 
 
@@ -41,7 +51,8 @@ class LaneState:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How a route went. `chosen` is the candidate the answer is, None where there is none."""
+    """How a route went. `chosen` is the candidate the answer is, None where there is none. `waited_ms`: time spent
+    waiting for backends."""
 
     outcome: Outcome
     reason: Reason
@@ -49,15 +60,7 @@ class Run:
     candidates: tuple[Candidate, ...]
     skipped: tuple[tuple[str, Reason], ...]
     chosen: Candidate | None
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedLanes:
-    """A route written out for one task. Holds its `route`, so that the route's id is not given to another."""
-
-    route: Route
-    lanes: tuple[tuple[Lane, Accept], ...]
-    skipped: tuple[tuple[str, Reason], ...]
+    waited_ms: float
 
 
 class Engine:
@@ -66,7 +69,7 @@ class Engine:
     def __init__(
         self,
         backends: Mapping[str, Backend],
-        limits: Mapping[str, Mapping[Task, Limits]],
+        calibrations: Calibrations,
         options: EngineOptions = EngineOptions(),
     ) -> None:
         self._lanes = {
@@ -77,8 +80,8 @@ class Engine:
             )
             for name, backend in backends.items()
         }
-        self._limits = limits
-        self._resolved: dict[tuple[int, Task, bool], ResolvedLanes] = {}
+        self._calibrations = calibrations
+        self._itineraries: dict[tuple[int, Task, bool], Itinerary] = {}
 
     def states(self) -> dict[str, LaneState]:
         return {
@@ -90,71 +93,170 @@ class Engine:
         for lane in self._lanes.values():
             lane.worker.close()
 
-    def resolve(self, route: Route, query: Query, licences: Licences) -> ResolvedLanes:
-        """The lanes a route comes to for a query, each with how it is accepted; and those left out, with why."""
+    def itinerary(self, route: Route, query: Query, licences: Licences) -> Itinerary:
+        """The stops a route comes to for a query, and the backends left out, with why."""
         key = id(route), query.task, bool(query.prompts)
-        found = self._resolved.get(key)
+        found = self._itineraries.get(key)
         if found is None:
-            specs = [lane.backend.spec for lane in self._lanes.values()]
-            usable = [spec for spec in specs if query.prompts or not spec.needs_prompts]
-            resolved = resolve(route, query.task, usable, licences)
-            lanes = tuple(
-                (self._lanes[choice.backend], choice.accept or route.accept) for choice in resolved.choices
-            )
-            found = self._resolved[key] = ResolvedLanes(route, lanes, resolved.skipped)
+            found = itinerary(route, query, self._lanes, licences, self._calibrations)
+            self._itineraries[key] = found
         return found
 
+    def made_with(self, route: Route, query: Query, licences: Licences) -> dict[str, MadeWith]:
+        """What the answers along a route are made with, by who makes them; "a+b" for those of a mended with b's."""
+        stops = self.itinerary(route, query, licences).stops
+        made = {stop.lane.name: stop.made_with for stop in stops}
+        if route.regions is not None and query.task in DENSE:
+            for base, patch in pairwise(stops):
+                subject = mended_subject(base.lane.name, patch.lane.name)
+                made[subject] = mended_made_with(base, patch.lane, route.regions)
+        return made
+
     async def run(
-        self, route: Route, query: Query, licences: Licences, deadline: Deadline, waiter: Waiter
+        self,
+        route: Route,
+        query: Query,
+        licences: Licences,
+        tags: Mapping[str, str],
+        deadline: Deadline,
+        waiter: Waiter,
     ) -> Run:
-        """Try the route's choices in order. Never raises for what backends do."""
-        resolved = self.resolve(route, query, licences)
-        attempts: list[Attempt] = []
-        candidates: list[Candidate] = []
-        for i, (lane, accept) in enumerate(resolved.lanes):
-            reserve_ms = route.reserve_ms if i + 1 < len(resolved.lanes) else 0.0
+        """Try the route's stops in order. Never raises for what backends do."""
+        plan = self.itinerary(route, query, licences)
+        journey = Journey(query, tags, deadline, waiter)
+        if route.merge:
+            return await _all_merged(journey, route, plan)
+        for i, stop in enumerate(plan.stops):
+            reserve_ms = route.reserve_ms if i + 1 < len(plan.stops) else 0.0
             timeout_ms = deadline.cap_ms(route.attempt_timeout_ms, reserve_ms)
-            limits = self._limits.get(lane.backend.spec.name, {}).get(query.task)
-            record, prediction = await attempt(lane, query, accept, limits, deadline, timeout_ms, waiter)
-            attempts.append(record)
-            if prediction is not None:
-                candidates.append(Candidate(lane.backend.spec.name, prediction, record.verdict.accepted))
-            if record.verdict.accepted:
+            verdict, prediction = await _attempt(journey, route, stop, plan, timeout_ms)
+            if verdict.accepted:
                 outcome = Outcome.ACCEPTED if i == 0 else Outcome.FELL_BACK
-                return _run(outcome, record.verdict.reason, attempts, candidates, resolved, candidates[-1])
-            if prediction is None and route.on_error == "abstain":
-                return _run(Outcome.ABSTAINED, record.verdict.reason, attempts, candidates, resolved)
-        outcome, reason, best = _exhausted(route, attempts, candidates, resolved, deadline)
-        return _run(outcome, reason, attempts, candidates, resolved, best)
+                return _finished(journey, plan, outcome, verdict.reason, journey.candidates[-1])
+            if verdict.kind is VerdictKind.ABSTAIN or (prediction is None and route.on_error == "abstain"):
+                return _finished(journey, plan, Outcome.ABSTAINED, verdict.reason)
+            if route.regions is not None and prediction is not None and i + 1 < len(plan.stops):
+                joined = await self._mended(journey, plan, stop, plan.stops[i + 1].lane, prediction)
+                if joined is not None and joined.accepted:
+                    return _finished(journey, plan, Outcome.MERGED, joined.verdict.reason, joined)
+        return _exhausted(journey, plan)
+
+    async def _mended(
+        self, journey: Journey, plan: Itinerary, base: Stop, patch: Lane, prediction: Prediction
+    ) -> Candidate | None:
+        """What comes of mending an answer that was not accepted; written down among the candidates."""
+        regions, task = plan.route.regions, journey.query.task
+        if regions is None or task not in DENSE:
+            return None
+        timeout_ms = journey.deadline.cap_ms(plan.route.attempt_timeout_ms)
+        subject = mended_subject(base.lane.name, patch.name)
+        standing = self._calibrations.standing(subject, task, mended_made_with(base, patch, regions))
+        joined = await mended(journey, plan.route, base, patch, prediction, standing, timeout_ms)
+        if joined is not None:
+            journey.candidates.append(joined)
+        return joined
 
 
-def _run(
+async def _all_merged(journey: Journey, route: Route, plan: Itinerary) -> Run:
+    """Ask every stop at once; merge what is accepted."""
+    timeout_ms = journey.deadline.cap_ms(route.attempt_timeout_ms)
+    await journey.ask_all([stop.lane for stop in plan.stops], timeout_ms)
+    for stop in plan.stops:
+        await _attempt(journey, route, stop, plan, timeout_ms)
+    accepted = [candidate for candidate in journey.candidates if candidate.accepted]
+    if not accepted:
+        return _exhausted(journey, plan)
+    if len(accepted) == 1:
+        first = accepted[0].backend == plan.stops[0].lane.name
+        outcome = Outcome.ACCEPTED if first else Outcome.FELL_BACK
+        return _finished(journey, plan, outcome, accepted[0].verdict.reason, accepted[0])
+    joined = merged(accepted)
+    journey.candidates.append(joined)
+    return _finished(journey, plan, Outcome.MERGED, joined.verdict.reason, joined)
+
+
+async def _attempt(
+    journey: Journey, route: Route, stop: Stop, plan: Itinerary, timeout_ms: float | None
+) -> tuple[Verdict, Prediction | None]:
+    """One stop: ask, buy evidence, judge, hear the second opinion, write it down."""
+    begun_ms = journey.deadline.elapsed_ms()
+    answer = await journey.ask(stop.lane, timeout_ms)
+    prediction = answer.prediction
+    if prediction is None:
+        verdict = answer.failure or failure(Reason.BACKEND_ERROR, "no answer and no reason")
+        journey.record(answer, verdict, None)
+        return verdict, None
+
+    def left_ms() -> float | None:
+        spent_ms = journey.deadline.elapsed_ms() - begun_ms
+        return None if timeout_ms is None else max(0.0, timeout_ms - spent_ms)
+
+    evidence_ms = 0.0
+    if stop.inquiries:
+        prediction, evidence_ms = await _enriched(journey, stop, prediction, left_ms())
+    verdict = decide(prediction, stop.accept, stop.standing, journey.tags, route.uncertified)
+    if verdict.accepted and route.check is not None:
+        others = [other.lane for other in plan.stops]
+        verdict, notes = await second_opinion(
+            journey, route.check, stop, verdict, prediction, others, left_ms()
+        )
+        prediction = replace(prediction, notes=(*prediction.notes, *notes))
+    journey.record(answer, verdict, prediction, evidence_ms, calibrated_map(prediction, stop.standing))
+    return verdict, prediction
+
+
+async def _enriched(
+    journey: Journey, stop: Stop, prediction: Prediction, timeout_ms: float | None
+) -> tuple[Prediction, float]:
+    """The prediction with the stop's evidence, and the milliseconds that it took."""
+    begun_ms = journey.deadline.elapsed_ms()
+    prediction, got = await collect(
+        journey.query,
+        prediction,
+        stop.inquiries,
+        journey.answered,
+        journey.deadline,
+        timeout_ms,
+        journey.waiter,
+    )
+    journey.answered |= got
+    took_ms = journey.deadline.elapsed_ms() - begun_ms
+    journey.waited_ms += took_ms
+    return prediction, took_ms
+
+
+def _finished(
+    journey: Journey,
+    plan: Itinerary,
     outcome: Outcome,
     reason: Reason,
-    attempts: list[Attempt],
-    candidates: list[Candidate],
-    resolved: ResolvedLanes,
     chosen: Candidate | None = None,
 ) -> Run:
-    return Run(outcome, reason, tuple(attempts), tuple(candidates), resolved.skipped, chosen)
+    journey.record_consulted()
+    return Run(
+        outcome,
+        reason,
+        tuple(journey.attempts),
+        tuple(journey.candidates),
+        plan.skipped,
+        chosen,
+        journey.waited_ms,
+    )
 
 
-def _exhausted(
-    route: Route,
-    attempts: list[Attempt],
-    candidates: list[Candidate],
-    resolved: ResolvedLanes,
-    deadline: Deadline,
-) -> tuple[Outcome, Reason, Candidate | None]:
+def _exhausted(journey: Journey, plan: Itinerary) -> Run:
     """Nothing was accepted: the best effort (the first in the route's order that found something), or an abstention."""
+    attempts, candidates = journey.attempts, journey.candidates
     if not attempts:
-        denied = any(reason is Reason.LICENCE_DENIED for _, reason in resolved.skipped)
+        denied = any(reason is Reason.LICENCE_DENIED for _, reason in plan.skipped)
         reason = Reason.LICENCE_DENIED if denied else Reason.NO_BACKEND
     elif len(attempts) == 1:
         reason = attempts[0].verdict.reason
     else:
-        reason = Reason.DEADLINE_EXCEEDED if deadline.left_ms() == 0 else Reason.EXHAUSTED
-    if route.otherwise == "best_effort" and candidates:
+        reason = Reason.DEADLINE_EXCEEDED if journey.deadline.left_ms() == 0 else Reason.EXHAUSTED
+    if plan.route.otherwise == "best_effort" and candidates:
         found = (c for c in candidates if not is_empty(c.prediction.payload))
-        return Outcome.DEGRADED, reason, next(found, candidates[0])
-    return (Outcome.ABSTAINED if candidates or not attempts else Outcome.FAILED), reason, None
+        return _finished(journey, plan, Outcome.DEGRADED, reason, next(found, candidates[0]))
+    return _finished(
+        journey, plan, Outcome.ABSTAINED if candidates or not attempts else Outcome.FAILED, reason
+    )

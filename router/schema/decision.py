@@ -25,7 +25,8 @@ class VerdictKind(StrEnum):
     """What the gate, or the engine before it, said of one attempt."""
 
     ACCEPT = "accept"
-    FALL_BACK = "fall_back"
+    FALL_BACK = "fall_back"  # ask the next
+    ABSTAIN = "abstain"  # ask nobody else and answer nothing
 
 
 class Reason(StrEnum):
@@ -33,6 +34,8 @@ class Reason(StrEnum):
 
     # the gate
     WITHIN_LIMITS = "within_limits"
+    CONFIDENT = "confident"
+    CERTIFIED = "certified"
     NO_GATE = "no_gate"
     LIMIT_EXCEEDED = "limit_exceeded"
     NO_LIMITS = "no_limits"
@@ -42,8 +45,13 @@ class Reason(StrEnum):
     OUT_OF_DOMAIN = "out_of_domain"
     WRONG_CODE = "wrong_code"
     UNCERTIFIED = "uncertified"
+    SUSPENDED = "suspended"
+    EXTRAPOLATED = "extrapolated"
     CONFIDENCE_LOW = "confidence_low"
     DISAGREEMENT = "disagreement"
+    OUTVOTED = "outvoted"
+    SECOND_OPINION = "second_opinion"
+    MERGED = "merged"
     PART_MISSING = "part_missing"
     PART_DEGRADED = "part_degraded"
     # the engine
@@ -78,13 +86,30 @@ class VariantReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Risk:
+    """A bound on the risk of what is accepted: at most `bound` <= `alpha` with confidence 1 - `delta`."""
+
+    bound: float
+    alpha: float
+    delta: float
+    certificate: str
+    loss: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was said of an attempt, why, and by which gate."""
+    """What was said of an attempt, why, and by which gate.
+
+    `confidence`: calibrated probability that the answer is good, None where no calibrator that fits stands behind it.
+    `risk`: the certificate's bound that an accepted answer falls under, None without one.
+    """
 
     kind: VerdictKind
     reason: Reason
     detail: str = ""
     gate: str = "uncalibrated"
+    confidence: float | None = None
+    risk: Risk | None = None
 
     @property
     def accepted(self) -> bool:
@@ -96,7 +121,8 @@ class Attempt:
     """One backend asked once.
 
     `started_ms` counts from the request's start; `latency_ms` is the whole attempt, `queue_ms` of it the wait for a
-    worker. `error` is the message of what was raised, if anything was.
+    worker and `evidence_ms` the further questions that the evidence took. `error` is the message of what was raised, if
+    anything was.
     """
 
     backend: str
@@ -105,6 +131,7 @@ class Attempt:
     started_ms: float
     latency_ms: float
     queue_ms: float = 0.0
+    evidence_ms: float = 0.0
     signals: Mapping[str, float] = field(default_factory=dict)
     licence: str = ""
     weights_digest: str | None = None
@@ -149,17 +176,6 @@ class Decision:
     has_prompts: bool = False
     seed: int = 0
     context: Mapping[str, str | bool | int | float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Risk:
-    """A bound on the risk of what is accepted: at most `bound` <= `alpha` with confidence 1 - `delta`."""
-
-    bound: float
-    alpha: float
-    delta: float
-    certificate: str
-    loss: str = ""
 
 
 OnError = Literal["continue", "abstain"]

@@ -37,6 +37,10 @@ class ProfileError(VisionRouterError):
     """A profile is not valid or names a backend that does not exist."""
 
 
+class CalibrationError(VisionRouterError):
+    """Labelled data cannot be calibrated on, or a calibration file is not valid or not the one that was made."""
+
+
 class BackendError(VisionRouterError):
     """A backend failed. Raised inside an attempt; it ends in a fallback or an abstention with its reason."""
 

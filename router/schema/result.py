@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field, PlainValidator
 
 from visionrouter.schema.arrays import Dense, DenseU8, Indices, Record
-from visionrouter.schema.decision import Decision, Outcome, Risk
+from visionrouter.schema.decision import Decision, Outcome, Risk, Verdict
 from visionrouter.schema.payload import Payload
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.task import Task
@@ -23,11 +23,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate(Record):
-    """A prediction that was made on the way, by whom, accepted or not."""
+    """A prediction that was made on the way, by whom, and what was said of it.
+
+    `backend` is who made it, or "a+b" where it was joined; then `sources` names the makers, and `element_sources`,
+    uint8 (N,), or `source_map`, uint8 (H, W), index into them. `confidence_map`: float32 (H, W), calibrated, or None.
+    """
 
     backend: str
     prediction: Prediction
-    accepted: bool
+    verdict: Verdict
+    sources: tuple[str, ...] = ()
+    element_sources: Indices | None = None
+    source_map: DenseU8 | None = None
+    confidence_map: Dense | None = None
+
+    @property
+    def accepted(self) -> bool:
+        return self.verdict.accepted
 
 
 InMemory = Annotated[tuple[Candidate, ...], PlainValidator(lambda _: ()), Field(exclude=True)]

@@ -12,8 +12,22 @@ from visionrouter.schema.errors import SchemaError
 
 Otherwise = Literal["abstain", "best_effort"]
 """What is answered when nothing passed: nothing, or the best there is, marked as not vouched for."""
-Gate = Literal["limits", "always", "evidence"]
-"""What judges an answer: the profile's limits of its backend, nothing, or limits that the route gives itself."""
+Gate = Literal["limits", "always", "evidence", "confidence", "risk"]
+"""What judges an answer: the profile's limits of its backend, nothing, limits that the route gives itself, its
+calibrated confidence, or a certificate."""
+Uncertified = Literal["fall_back", "abstain", "limits"]
+"""What becomes of an answer that no certificate covers: the next backend is asked, the route ends, or the profile's
+limits judge it."""
+OnDisagreement = Literal["fall_back", "abstain", "escalate"]
+"""What becomes of an answer that a second backend contradicts: the next one is asked, the route ends, or a third
+opinion decides."""
+IfNone = Literal["accept", "fall_back"]
+"""What becomes of an answer for which there is no second opinion worth hearing: it stands, with the note `unchecked`, or
+the next backend is asked."""
+ProbeName = Literal[
+    "input_quality", "flip", "photometric", "seeds", "geometry", "votes", "presence", "cross_check"
+]
+"""Evidence beyond what an answer brings with it: see `visionrouter.confidence.probes`."""
 KIND_WORDS = ("generative", "specialist", "any")
 """What a `try` list may name instead of a backend: all of that kind."""
 
@@ -49,10 +63,17 @@ Limits = Mapping[str, Limit]
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """When an answer is good enough. `evidence` is set for the gate of that name alone."""
+    """When an answer is good enough.
+
+    `evidence` is set for the gate of that name alone, and `confidence` (the least) likewise. For `risk`, an answer needs
+    a certificate that the share of bad ones among the accepted is at most `alpha`, with confidence 1 - `delta`.
+    """
 
     gate: Gate = "limits"
     evidence: Limits = field(default_factory=dict, hash=False)
+    confidence: float = 0.0
+    alpha: float = 0.0
+    delta: float = 0.0
 
 
 BY_LIMITS = Accept("limits")
@@ -75,12 +96,42 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossCheck:
+    """A second backend is asked the same before the first one's answer counts.
+
+    `backend`: a name, or `generative`, `specialist` or `any` for the first of that kind that is not the one checked. It
+    counts only where its own answer keeps the limits or the calibration that the profile has for it; `if_none` says what
+    happens where nobody does. A second opinion that fails on the way is never passed over: the next backend is asked.
+    """
+
+    backend: str
+    on_disagreement: OnDisagreement = "fall_back"
+    if_none: IfNone = "fall_back"
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """Mending a dense answer that was not accepted, where it is in doubt, with the next backend's.
+
+    A pixel is in doubt below a confidence of `below`. Spots smaller than `min_share` of the image do not count; above
+    `max_share` in all, or more than `max_count` regions, the answer is replaced as a whole instead.
+    """
+
+    below: float = 0.5
+    max_share: float = 0.4
+    max_count: int = 8
+    min_share: float = 0.002
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """What happens to a request.
 
     `try_`: asked in this order until one passes. `on_error`: what an attempt that raised does to the rest.
     `attempt_timeout_ms`: cap of one attempt. `reserve_ms`: of the deadline, what an attempt must leave to those after
-    it. `deadline_ms`: budget of a request that brings none.
+    it. `deadline_ms`: budget of a request that brings none. `evidence`: probes paid for beyond what an answer brings.
+    `check`: a second opinion on every answer. `regions`: None where a fallback is always whole. `merge`: all are asked,
+    and what several of them vouch for is merged.
     """
 
     try_: tuple[Choice, ...]
@@ -90,3 +141,8 @@ class Route:
     attempt_timeout_ms: float | None = None
     reserve_ms: float = 0.0
     deadline_ms: float | None = None
+    evidence: tuple[ProbeName, ...] = ()
+    check: CrossCheck | None = None
+    regions: Regions | None = None
+    uncertified: Uncertified = "fall_back"
+    merge: bool = False

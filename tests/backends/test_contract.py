@@ -29,8 +29,11 @@ from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import NO_PROMPTS, Prompts, Query
 from visionrouter.schema.task import PaletteEntry, Target, Task
 
-PARTS = {"cutout": {"detector": "nanodet", "segmenter": "grabcut", "pose": "movenet"}}
-NAMES = ("cutout", "fake", "grabcut", "movenet", "nano", "nanodet", "timm")
+PARTS = {
+    "cutout": {"detector": "nanodet", "segmenter": "grabcut", "pose": "movenet"},
+    "sharpened": {"referrer": "cutout", "segmenter": "grabcut"},
+}
+NAMES = ("cutout", "fake", "grabcut", "movenet", "nano", "nanodet", "sharpened", "timm")
 KINDS = {
     Task.DETECT: Detections,
     Task.SEMANTIC: Segmentation,
@@ -48,7 +51,7 @@ PALETTE = (PaletteEntry("sky", (0, 0, 255)), PaletteEntry("person", (255, 0, 0))
 
 
 def make(name: str) -> Backend:
-    parts = {role: create(use) for role, use in PARTS.get(name, {}).items()}
+    parts = {role: make(use) for role, use in PARTS.get(name, {}).items()}
     return create(name, parts=parts)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from visionrouter.backends.base import BackendSpec
 from visionrouter.backends.fake import Answer, FakeBackend
-from visionrouter.backends.specialist.cutout import Cutout, strictest
+from visionrouter.backends.specialist.chain import strictest
+from visionrouter.backends.specialist.cutout import Cutout
 from visionrouter.backends.specialist.grabcut import GrabCut
 from visionrouter.backends.specialist.movenet import MoveNet
 from visionrouter.backends.specialist.nanodet import NanoDet

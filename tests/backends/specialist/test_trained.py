@@ -194,3 +194,25 @@ def test_average_precision_of_ranked_boxes() -> None:
     assert hits[:, 0].tolist() == [True, False, False, True]
     assert not hits[3, 3:].any()
     assert _precision(hits, 2)[[0, 5]] == pytest.approx([0.5 * 1 + 0.5 * 2 / 4, 0.5])
+
+
+def test_the_segmenter_serves_the_chains(sam: Backend, image: Image) -> None:
+    """Any promptable segmenter will do for a cutout and for a sharpened mask, one without skeletons too."""
+    from visionrouter.backends.fake import Answer, FakeBackend
+    from visionrouter.backends.specialist.cutout import Cutout
+    from visionrouter.backends.specialist.sharpened import Sharpened
+
+    boxes = np.float32([[10, 10, 60, 70], [50, 20, 110, 80]])
+    found = Detections(boxes, np.float32([0.9, 0.8]), ("cup", "person"))
+    finder = FakeBackend("finder", tasks=frozenset({Task.DETECT}), script=Answer(found))
+    pose = FakeBackend("pose", tasks=frozenset({Task.POSE}))
+    (cut,) = Cutout(finder, sam, pose).predict([Query(Task.INSTANCE, image)])
+    assert isinstance(cut.payload, Segmentation)
+    assert (cut.payload.labels, cut.payload.masks.shape) == (("cup", "person"), (2, 90, 120))
+    assert {"score", "predicted_iou", "stability"} <= set(cut.evidence.signals)
+    assert not pose.calls, "its skeletons would go unused"
+
+    (sharp,) = Sharpened(FakeBackend("painter"), sam).predict([Query(Task.REFERRING, image)])
+    assert isinstance(sharp.payload, Segmentation)
+    assert sharp.payload.masks.shape == (1, 90, 120)
+    assert "edge_iou" in sharp.evidence.signals

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from visionrouter.render import side_by_side
-from visionrouter.schema.decision import Attempt, Outcome, Reason
+from visionrouter.schema.decision import Attempt, Outcome, Reason, Verdict, VerdictKind
 from visionrouter.schema.errors import SchemaError
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.result import Candidate
 
+ACCEPTED = Verdict(VerdictKind.ACCEPT, Reason.WITHIN_LIMITS)
+REFUSED = Verdict(VerdictKind.FALL_BACK, Reason.OUT_OF_DOMAIN)
 MAGENTA = (255, 0, 255)
 
 
@@ -26,8 +28,8 @@ def merged(picture, every_payload, result, attempt):
         Outcome.MERGED,
         attempts=(attempt("nano", False, Reason.OUT_OF_DOMAIN, 210.0), attempt("special", True)),
         candidates=(
-            Candidate("nano", Prediction(payloads["metres"], drawing=drawing), False),
-            Candidate("special", Prediction(payloads["metres"]), True),
+            Candidate("nano", Prediction(payloads["metres"], drawing=drawing), REFUSED),
+            Candidate("special", Prediction(payloads["metres"]), ACCEPTED),
         ),
         sources=("nano", "special"),
         source_map=source_map,
@@ -102,7 +104,7 @@ def test_each_try_of_one_backend_is_captioned_with_its_own_attempt(merged, resul
     prediction = Prediction(answer.payload)
 
     def drawn(accepted: tuple[bool, bool], *attempts: Attempt) -> bytes:
-        candidates = tuple(Candidate("same", prediction, flag) for flag in accepted)
+        candidates = tuple(Candidate("same", prediction, ACCEPTED if flag else REFUSED) for flag in accepted)
         return side_by_side(
             image, result(image, answer.payload, attempts=attempts, candidates=candidates)
         ).tobytes()

@@ -190,7 +190,7 @@ def test_candidates_stay_in_memory():
         decision,
         (1, 1),
         payload,
-        candidates=(Candidate("b", Prediction(payload), True),),
+        candidates=(Candidate("b", Prediction(payload), Verdict(VerdictKind.ACCEPT, Reason.NO_GATE)),),
     )
     assert full.to_json() == plain.to_json()
     assert Result.from_json(full.to_json()) == full

@@ -1,0 +1,133 @@
+"""One question put to one backend, under a time cap, behind its breaker; and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from visionrouter.engine.breaker import Breaker
+from visionrouter.engine.contract import check_prediction
+from visionrouter.engine.deadline import Deadline
+from visionrouter.engine.failures import HARMLESS, reason_of
+from visionrouter.engine.lane import Lane
+from visionrouter.engine.vocabulary import knows_any
+from visionrouter.engine.waiting import Waiter
+from visionrouter.engine.worker import Job
+from visionrouter.schema.decision import Reason, Verdict, VerdictKind
+from visionrouter.schema.prediction import Prediction
+from visionrouter.schema.request import Query
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query on its way. `job` is None where it was refused before it was queued: then `failure` says why."""
+
+    lane: Lane
+    query: Query
+    started_ms: float
+    timeout_ms: float | None
+    job: Job | None = None
+    failure: Verdict | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a question: a prediction that came in time and keeps the output contract, or a failure."""
+
+    lane: Lane
+    started_ms: float
+    latency_ms: float
+    queue_ms: float = 0.0
+    prediction: Prediction | None = None
+    failure: Verdict | None = None
+    error: str | None = None
+
+
+def put(lane: Lane, query: Query, deadline: Deadline, timeout_ms: float | None) -> Question:
+    """Queue a query. Never raises for what a backend or its queue does. `timeout_ms` caps the answer, from now on."""
+    now_ms = deadline.elapsed_ms()
+    if timeout_ms is not None and timeout_ms <= 0:
+        return _refused(lane, query, now_ms, Reason.DEADLINE_EXCEEDED, "no time was left to try")
+    if not knows_any(lane.backend.spec.labels, query.targets):
+        words = ", ".join(target.noun for target in query.targets)
+        return _refused(
+            lane, query, now_ms, Reason.UNSUPPORTED_TARGET, f"its vocabulary has no word for {words}"
+        )
+    if not lane.breaker.allow():
+        return _refused(lane, query, now_ms, Reason.BREAKER_OPEN, "left alone after failures")
+    try:
+        job = lane.worker.submit(query)
+    except Exception as error:
+        verdict = failure(reason_of(error), str(error) or type(error).__name__)
+        _tell(lane.breaker, verdict)
+        return Question(lane, query, now_ms, timeout_ms, None, verdict, _say(error))
+    except BaseException:
+        lane.breaker.release()
+        raise
+    return Question(lane, query, now_ms, timeout_ms, job)
+
+
+async def hear(question: Question, deadline: Deadline, waiter: Waiter) -> Answer:
+    """Wait for the answer. Never raises for what the backend does."""
+    lane, job, timeout_ms = question.lane, question.job, question.timeout_ms
+    if job is None:
+        latency_ms = deadline.elapsed_ms() - question.started_ms
+        return Answer(lane, question.started_ms, latency_ms, 0.0, None, question.failure, question.error)
+    prediction: Prediction | None = None
+    verdict: Verdict | None = None
+    said: str | None = None
+    try:
+        prediction = await waiter.wait(job.future, _left_s(question, deadline))
+        check_prediction(question.query, prediction)
+    except TimeoutError as error:
+        verdict, said = _late(question, job, error, deadline), _say(error)
+    except Exception as error:
+        verdict, said = failure(reason_of(error), str(error) or type(error).__name__), _say(error)
+    except BaseException:
+        lane.breaker.release()
+        raise
+    latency_ms = deadline.elapsed_ms() - question.started_ms
+    if verdict is None and timeout_ms is not None and latency_ms > timeout_ms:
+        detail = f"answered after {latency_ms:.0f} ms of {timeout_ms:.0f}; discarded"
+        verdict = failure(Reason.TIMEOUT, detail)
+    _tell(lane.breaker, verdict)
+    queue_ms = (job.started_s - job.enqueued_s) * 1000 if job.started_s else 0.0
+    kept = prediction if verdict is None else None
+    return Answer(lane, question.started_ms, latency_ms, queue_ms, kept, verdict, said)
+
+
+def failure(reason: Reason, detail: str) -> Verdict:
+    """The engine's own verdict on an attempt that gave no answer."""
+    return Verdict(VerdictKind.FALL_BACK, reason, detail, "engine")
+
+
+def _left_s(question: Question, deadline: Deadline) -> float | None:
+    if question.timeout_ms is None:
+        return None
+    return max(0.0, question.timeout_ms - (deadline.elapsed_ms() - question.started_ms)) / 1000
+
+
+def _late(question: Question, job: Job, error: TimeoutError, deadline: Deadline) -> Verdict:
+    """A timeout of ours, or one that the backend itself raised."""
+    if job.future.done() and not job.future.cancelled():
+        return failure(Reason.BACKEND_ERROR, str(error))
+    out_of_time = question.timeout_ms is not None and deadline.left_ms() == 0
+    reason = Reason.DEADLINE_EXCEEDED if out_of_time else Reason.TIMEOUT
+    return failure(reason, f"no answer within {question.timeout_ms:.0f} ms")
+
+
+def _refused(lane: Lane, query: Query, now_ms: float, reason: Reason, detail: str) -> Question:
+    return Question(lane, query, now_ms, None, None, failure(reason, detail))
+
+
+def _tell(breaker: Breaker, verdict: Verdict | None) -> None:
+    if verdict is None:
+        breaker.success()
+    elif verdict.reason in HARMLESS:
+        breaker.release()
+    else:
+        breaker.failure()
+
+
+def _say(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:500]

@@ -1,0 +1,107 @@
+"""The second opinion on an answer that passed its gate: agreed, contradicted, or put before a third."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from visionrouter.confidence.agreement import agree, disagreements
+from visionrouter.confidence.gate import judge
+from visionrouter.confidence.probes.second_opinion import PREFIX
+from visionrouter.engine.journey import Journey
+from visionrouter.engine.lane import Lane
+from visionrouter.engine.stops import Stop
+from visionrouter.schema.decision import Reason, Verdict, VerdictKind
+from visionrouter.schema.prediction import Prediction
+from visionrouter.schema.route import CrossCheck
+
+UNCHECKED = "unchecked"
+"""Note of an accepted answer for which nobody else could speak; after a colon, why the one who was asked could not."""
+_NOT_ITS_FIELD = frozenset({Reason.UNSUPPORTED_TARGET, Reason.LICENCE_DENIED})
+
+
+async def second_opinion(
+    journey: Journey,
+    check: CrossCheck,
+    stop: Stop,
+    verdict: Verdict,
+    prediction: Prediction,
+    others: Sequence[Lane],
+    timeout_ms: float | None,
+) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict on an accepted answer once its checker was heard, and notes.
+
+    An opinion counts where the checker's own answer keeps its limits; that it found nothing is an opinion too. Without
+    one that counts, the route's `if_none` decides, but silence through a fault is never agreement. On disagreement the
+    route's word holds; with `escalate`, the first of `others` that is neither of the two decides, and without a third,
+    or where it agrees with neither, nobody is believed.
+    """
+    if stop.checker is None:
+        return _unchecked(check, verdict, "nobody")
+    answer = journey.answered.get(stop.checker.name)
+    if answer is None or answer.prediction is None:
+        reason = Reason.EVIDENCE_MISSING
+        if answer is not None and answer.failure is not None:
+            if answer.failure.reason in _NOT_ITS_FIELD:
+                return _unchecked(check, verdict, answer.failure.reason.value)
+            reason = answer.failure.reason
+        said = f"the second opinion, {stop.checker.name}, gave no answer ({reason.value})"
+        return _turned(verdict, VerdictKind.FALL_BACK, Reason.EVIDENCE_MISSING, said), ()
+    theirs = judge(answer.prediction, stop.checker_limits)
+    if not theirs.accepted and theirs.reason is not Reason.NOTHING_FOUND:
+        return _unchecked(check, verdict, theirs.reason.value)
+    signals = {
+        name.removeprefix(f"{PREFIX}_"): value
+        for name, value in prediction.evidence.signals.items()
+        if name.startswith(f"{PREFIX}_")
+    }
+    against = disagreements(journey.query.task, signals)
+    if not against:
+        return verdict, ()
+    detail = f"{stop.checker.name} disagrees: {'; '.join(against)}"
+    match check.on_disagreement:
+        case "fall_back":
+            return _turned(verdict, VerdictKind.FALL_BACK, Reason.DISAGREEMENT, detail), ()
+        case "abstain":
+            return _turned(verdict, VerdictKind.ABSTAIN, Reason.DISAGREEMENT, detail), ()
+        case "escalate":
+            third = next((lane for lane in others if lane not in (stop.lane, stop.checker)), None)
+            args = (journey, stop, third, verdict, prediction, answer.prediction, detail, timeout_ms)
+            return await _escalated(*args), ()
+
+
+async def _escalated(
+    journey: Journey,
+    stop: Stop,
+    third: Lane | None,
+    verdict: Verdict,
+    prediction: Prediction,
+    contradicting: Prediction,
+    detail: str,
+    timeout_ms: float | None,
+) -> Verdict:
+    nobody = _turned(verdict, VerdictKind.ABSTAIN, Reason.DISAGREEMENT, detail)
+    if third is None:
+        return replace(nobody, detail=f"{detail}; there is no third opinion")
+    opinion = (await journey.ask(third, timeout_ms)).prediction
+    if opinion is None:
+        return replace(nobody, detail=f"{detail}; the third, {third.name}, gave no answer")
+    if agree(journey.query.task, prediction.payload, opinion.payload):
+        return replace(verdict, detail=f"{detail}; {third.name} agrees with {stop.lane.name}")
+    if agree(journey.query.task, contradicting.payload, opinion.payload):
+        outvoted = f"{detail}, and {third.name} agrees with it"
+        return _turned(verdict, VerdictKind.FALL_BACK, Reason.OUTVOTED, outvoted)
+    return replace(nobody, detail=f"{detail}; {third.name} agrees with neither")
+
+
+def _unchecked(check: CrossCheck, verdict: Verdict, why: str) -> tuple[Verdict, tuple[str, ...]]:
+    note = f"{UNCHECKED}:{why}"
+    if check.if_none == "accept":
+        return verdict, (note,)
+    detail = f"no second opinion counts here ({why})"
+    return _turned(verdict, VerdictKind.FALL_BACK, Reason.EVIDENCE_MISSING, detail), (note,)
+
+
+def _turned(verdict: Verdict, kind: VerdictKind, reason: Reason, detail: str) -> Verdict:
+    """The verdict overturned; what was certified of the answer goes with it."""
+    return replace(verdict, kind=kind, reason=reason, detail=detail, risk=None)

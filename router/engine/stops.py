@@ -1,0 +1,123 @@
+"""A route written out for one task: the lanes it comes to, how each is judged, and what evidence is bought for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from visionrouter.confidence.calibrations import Calibrations, evidence_digest
+from visionrouter.confidence.gate import Standing
+from visionrouter.confidence.probes import PROBES, Probe, Role
+from visionrouter.confidence.scope import MadeWith
+from visionrouter.engine.evidence import Inquiry
+from visionrouter.engine.lane import Lane
+from visionrouter.policies.licences import Licences
+from visionrouter.policies.resolve import resolve
+from visionrouter.schema.decision import Reason
+from visionrouter.schema.request import Query
+from visionrouter.schema.route import Accept, CrossCheck, Limits, Regions, Route
+from visionrouter.schema.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One place on a route. `checker`: who gives the second opinion, None where the route asks for none or nobody that
+    was measured can; `checker_limits`: what its opinion must keep to count."""
+
+    lane: Lane
+    accept: Accept
+    made_with: MadeWith
+    standing: Standing
+    inquiries: tuple[Inquiry, ...]
+    checker: Lane | None = None
+    checker_limits: Limits | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Itinerary:
+    """A route's stops in order, and the backends left out, with why. Holds its `route`, so that the route's id is not
+    given to another."""
+
+    route: Route
+    stops: tuple[Stop, ...]
+    skipped: tuple[tuple[str, Reason], ...]
+
+
+def itinerary(
+    route: Route,
+    query: Query,
+    lanes: Mapping[str, Lane],
+    licences: Licences,
+    calibrations: Calibrations,
+) -> Itinerary:
+    """Write a route out for queries of this task, with or without prompts."""
+    allowed = [lane for lane in lanes.values() if licences.permits(lane.backend.spec.licence)]
+    able = [lane for lane in allowed if _can(lane, query.task, prompted=bool(query.prompts))]
+    measured = [lane for lane in able if calibrations.limits(lane.name, query.task) is not None]
+    specs = [
+        lane.backend.spec for lane in lanes.values() if query.prompts or not lane.backend.spec.needs_prompts
+    ]
+    resolved = resolve(route, query.task, specs, licences)
+    stops = []
+    for choice in resolved.choices:
+        lane = lanes[choice.backend]
+        checker = None if route.check is None else _checker(route.check, lane, measured)
+        inquiries = tuple(_inquiries(route, query.task, lane, checker, allowed))
+        made_with = _made_with(inquiries, (lane,), checker, None)
+        standing = calibrations.standing(lane.name, query.task, made_with)
+        their_limits = None if checker is None else calibrations.limits(checker.name, query.task)
+        accept = choice.accept or route.accept
+        stops.append(Stop(lane, accept, made_with, standing, inquiries, checker, their_limits))
+    return Itinerary(route, tuple(stops), resolved.skipped)
+
+
+def mended_made_with(base: Stop, patch: Lane, regions: Regions) -> MadeWith:
+    """What answers of `base`, mended with `patch`'s, are made with."""
+    return _made_with(base.inquiries, (base.lane, patch), base.checker, regions)
+
+
+def _made_with(
+    inquiries: Sequence[Inquiry], lanes: Sequence[Lane], checker: Lane | None, regions: Regions | None
+) -> MadeWith:
+    weights = "+".join(lane.backend.spec.weights_digest or "" for lane in lanes)
+    second = None if checker is None else (checker.name, checker.backend.spec.weights_digest or "")
+    versions = [lane.backend.spec.version for lane in lanes]
+    return MadeWith(
+        weights, evidence_digest([inquiry.name for inquiry in inquiries], versions, second, regions)
+    )
+
+
+def _inquiries(
+    route: Route, task: Task, lane: Lane, checker: Lane | None, allowed: Sequence[Lane]
+) -> list[Inquiry]:
+    names = dict.fromkeys((*route.evidence, *(() if checker is None else ("cross_check",))))
+    found = []
+    for name in names:
+        probe = PROBES[name]  # type: ignore[index]
+        if task in probe.tasks and not (probe.role is Role.CHECKER and checker is None):
+            found.append(Inquiry(name, probe, _asked(probe, lane, checker, allowed)))
+    return found
+
+
+def _asked(probe: Probe, lane: Lane, checker: Lane | None, allowed: Sequence[Lane]) -> Lane | None:
+    match probe.role:
+        case Role.NOBODY:
+            return None
+        case Role.SELF:
+            return lane
+        case Role.CHECKER:
+            return checker
+        case Role.DETECTOR:
+            others = (other for other in allowed if other is not lane)
+            return next((other for other in others if _can(other, Task.DETECT, prompted=False)), None)
+
+
+def _checker(check: CrossCheck, lane: Lane, able: Sequence[Lane]) -> Lane | None:
+    """The second opinion on a lane: the one that the route names, or the first of its kind, but never itself."""
+    meant = (o for o in able if check.backend in (o.name, o.backend.spec.kind, "any"))
+    return next((other for other in meant if other is not lane), None)
+
+
+def _can(lane: Lane, task: Task, *, prompted: bool) -> bool:
+    spec = lane.backend.spec
+    return task in spec.tasks and (prompted or not spec.needs_prompts)

@@ -1,0 +1,144 @@
+"""An answer that a second backend contradicts is not given out in silence, whichever of the two is wrong."""
+
+import numpy as np
+import pytest
+
+from visionrouter.backends.fake import Answer, FakeBackend
+from visionrouter.router import Router
+from visionrouter.schema.decision import Outcome, Reason
+from visionrouter.schema.payload import DepthMap, Segmentation
+from visionrouter.schema.route import Limit
+from visionrouter.schema.task import Task
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (80, 96, 3), np.uint8)
+LIMITS = {task: {"score": Limit(min=0.5)} for task in Task}
+
+
+def scene(seed=0):
+    """A ground plane and a box on it, in metres."""
+    rng = np.random.default_rng(seed)
+    depth = np.repeat(np.linspace(30, 2, 80, dtype=np.float32)[:, None], 96, 1)
+    x, y = rng.integers(5, 60), rng.integers(20, 50)
+    depth[y : y + 25, x : x + 30] = rng.uniform(3, 6)
+    return depth
+
+
+TRUE = scene()
+RAMP = np.linspace(0.7, 1.6, 96, dtype=np.float32)[None]
+PLANTED = {
+    "another scene": scene(5)[:, ::-1] * 0.4 + 3,
+    "scale x 1.5": TRUE * 1.5,
+    "smooth bias": TRUE * RAMP,
+}
+
+
+def depth(values):
+    return Answer(DepthMap(np.ascontiguousarray(values, np.float32), "m"))
+
+
+def mask(x):
+    masks = np.zeros((1, 80, 96), bool)
+    masks[0, 20:60, x : x + 20] = True
+    return Answer(Segmentation(masks, np.ones(1, np.float32), ("dog",), "referring"))
+
+
+NO_MASK = Answer(Segmentation(np.zeros((0, 80, 96), bool), np.zeros(0, np.float32), (), "referring"))
+LOW = {"score": 0.1}
+
+
+def run(*answers, on="fall_back", if_none="fall_back", words="depth map", unmeasured=(), inline=True):
+    names = "abc"
+    backends = [
+        FakeBackend(name, script=answer, inline=inline) for name, answer in zip(names, answers, strict=False)
+    ]
+    policy = {
+        "schema_version": 1,
+        "name": "checked",
+        "default": {
+            "route": {
+                "try": list(names[: len(answers)]),
+                "check_with": {"backend": "any", "on_disagreement": on, "if_none": if_none},
+            }
+        },
+    }
+    limits = {b.spec.name: LIMITS for b in backends if b.spec.name not in unmeasured}
+    with Router(backends, policy, limits=limits) as router:
+        return router.run(PHOTO, words), {b.spec.name: len(b.calls) for b in backends}
+
+
+def reasons(result):
+    return [(a.backend, a.verdict.reason) for a in result.decision.attempts]
+
+
+@pytest.mark.parametrize("inline", [True, False], ids=["inline", "worker"])
+def test_agreement_lets_the_first_answer_stand(inline):
+    result, calls = run(depth(TRUE), depth(TRUE * 1.02), inline=inline)
+    assert (result.outcome, result.sources) == (Outcome.ACCEPTED, ("a",))
+    assert calls == {"a": 1, "b": 1}
+    assert reasons(result) == [("a", Reason.WITHIN_LIMITS), ("b", Reason.SECOND_OPINION)]
+    assert abs(result.decision.attempts[0].signals["check_log_scale"]) < 0.05
+
+
+@pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
+@pytest.mark.parametrize("liar", ["first", "second"])
+def test_a_planted_depth_ends_in_an_abstention(planted, liar):
+    answers = (depth(planted), depth(TRUE)) if liar == "first" else (depth(TRUE), depth(planted))
+    result, _ = run(*answers, on="abstain")
+    assert (result.outcome, result.decision.reason) == (Outcome.ABSTAINED, Reason.DISAGREEMENT)
+    assert "disagrees" in result.decision.attempts[0].verdict.detail
+
+
+@pytest.mark.parametrize("other", [mask(50), NO_MASK], ids=["shifted", "absent"])
+def test_a_mask_of_something_else_or_of_nothing_is_contradicted(other):
+    result, _ = run(mask(10), other, on="abstain", words="segment the dog")
+    assert result.decision.reason is Reason.DISAGREEMENT
+
+
+@pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
+def test_a_third_opinion_outvotes_the_liar(planted):
+    result, calls = run(depth(planted), depth(TRUE), depth(TRUE * 0.98), on="escalate")
+    assert (result.outcome, result.sources) == (Outcome.FELL_BACK, ("b",))
+    assert reasons(result)[0] == ("a", Reason.OUTVOTED)
+    assert set(calls.values()) == {1}, "nobody is asked twice"
+    result, _ = run(depth(TRUE), depth(planted), depth(TRUE * 0.98), on="escalate")
+    assert (result.outcome, result.sources) == (Outcome.ACCEPTED, ("a",))
+    assert "c agrees with a" in result.decision.attempts[0].verdict.detail
+
+
+def test_without_a_majority_nobody_is_believed():
+    other = depth(PLANTED["another scene"])
+    for answers in ((depth(TRUE), other), (depth(TRUE), other, depth(TRUE * 3))):
+        result, _ = run(*answers, on="escalate")
+        assert (result.outcome, result.payload) == (Outcome.ABSTAINED, None)
+
+
+def test_a_checker_that_fails_is_no_agreement():
+    broken = Answer(error=RuntimeError("cable cut"))
+    result, _ = run(depth(TRUE), broken, if_none="accept")
+    assert result.outcome is Outcome.ABSTAINED
+    assert reasons(result)[0] == ("a", Reason.EVIDENCE_MISSING)
+    assert "no_evidence:cross_check:backend_error" in result.decision.attempts[0].notes
+
+
+@pytest.mark.parametrize("who", ["nobody", "unmeasured", "below its limits"])
+def test_an_opinion_that_does_not_count_is_no_opinion(who):
+    low = Answer(DepthMap(TRUE * 3, "m"), LOW)
+    answers = {
+        "nobody": [depth(TRUE)],
+        "unmeasured": [depth(TRUE), depth(TRUE * 3)],
+        "below its limits": [depth(TRUE), low],
+    }[who]
+    unmeasured = "b" if who == "unmeasured" else ()
+    result, _ = run(*answers, if_none="accept", unmeasured=unmeasured)
+    assert (result.outcome, result.sources) == (Outcome.ACCEPTED, ("a",))
+    assert any(note.startswith("unchecked:") for note in result.decision.attempts[0].notes)
+    result, _ = run(*answers, if_none="fall_back", unmeasured=unmeasured)
+    assert result.payload is None
+
+
+def test_the_time_of_a_second_opinion_is_not_the_routers_own():
+    slow = Answer(DepthMap(TRUE, "m"), latency_ms=30)
+    result, _ = run(depth(TRUE), slow, inline=False)
+    first = result.decision.attempts[0]
+    assert first.evidence_ms >= 30
+    assert 0 <= result.decision.overhead_ms < 20
