@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from visionrouter.experiment.bootstrap import Metric
     from visionrouter.experiment.compare import Comparison
+    from visionrouter.experiment.compare_report import Witness
     from visionrouter.experiment.evidence import Estimate
     from visionrouter.experiment.pairs import Pairs
     from visionrouter.experiment.plan import Plan
@@ -21,10 +23,23 @@ if TYPE_CHECKING:
 @click.argument("a", required=False)
 @click.argument("b", required=False)
 @click.option("--rows", type=click.Path(path_type=Path), help="Paired results, JSON lines.")
-@click.option("--data", "where", metavar="LEDGER", help="A ledger; A and B are then arms of --experiment.")
+@click.option(
+    "--data",
+    "where",
+    help="Labelled images to run the policies A and B on (town, scenes, scenes:WORLD, coco:DIR, depth:DIR), or a ledger: "
+    "A and B are then arms of --experiment.",
+)
 @click.option("--experiment", help="The experiment in the ledger.")
-@click.option("--profile", default="nano", show_default=True, help="Whose costs of backends count.")
-@click.option("--task", help="Only results of this task.")
+@click.option(
+    "--profile", default="nano", show_default=True, help="Whose backends run, and whose costs count."
+)
+@click.option("--task", help="What is asked of labelled images; of a ledger, only this task.")
+@click.option(
+    "--n", "count", default=100, show_default=True, type=click.IntRange(10), help="Labelled scenes."
+)
+@click.option(
+    "--conditions", default="clean", show_default=True, help="Weathers and damages of each, commas between."
+)
 @click.option("--cluster", metavar="TAG", help="The tag that names the scene or unit in a ledger.")
 @click.option("--metric", default="loss", show_default=True, help="The primary metric.")
 @click.option("--higher-is-better", is_flag=True, help="More of it is better.")
@@ -50,39 +65,47 @@ def compare(
     """Compare B with A on the same images: better, worse, equivalent, or not yet known."""
     from visionrouter.experiment.compare import compare as run_compare
 
-    pairs = _pairs(a, b, given)
+    seen: dict[str, Witness] = {}
+    pairs = _pairs(a, b, given, seen)
     found = run_compare(pairs, _plan(given), unpaired=unpaired)
     names = (a or "A", b or "B")
     if report is not None:
-        _write_report(report, found, pairs, names, given["where"])
+        _write_report(report, found, pairs, names, given["where"] if given["experiment"] else None, seen)
     click.echo(json.dumps(document(found, names)) if as_json else "\n".join(lines(found, names)))
 
 
 def _write_report(
-    report: Path, found: Comparison, pairs: Pairs, names: tuple[str, str], where: str | None
+    report: Path,
+    found: Comparison,
+    pairs: Pairs,
+    names: tuple[str, str],
+    where: str | None,
+    seen: dict[str, Witness],
 ) -> None:
-    from visionrouter.experiment.compare_report import compare_page
+    from visionrouter.experiment.compare_report import Witness, compare_page
     from visionrouter.experiment.from_ledger import witness_of
     from visionrouter.experiment.page import write_page
     from visionrouter.ledger import LedgerReader
 
     if where is None:
-        write_page(report, compare_page(found, pairs, names))
+        write_page(report, compare_page(found, pairs, names, lambda key: seen.get(key, Witness())))
         return
     with LedgerReader(where) as reader:
         write_page(report, compare_page(found, pairs, names, lambda key: witness_of(reader, key, names)))
 
 
-def _pairs(a: str | None, b: str | None, given: dict[str, Any]) -> Pairs:
+def _pairs(a: str | None, b: str | None, given: dict[str, Any], seen: dict[str, Witness]) -> Pairs:
     from visionrouter.experiment.pairs import as_pairs, read_rows
 
     rows, where = given["rows"], given["where"]
     if (rows is None) == (where is None):
-        raise click.UsageError("give the results as --rows FILE or as --data LEDGER")
+        raise click.UsageError("give the results as --rows FILE, or name their source with --data")
     if rows is not None:
         return as_pairs(read_rows(rows))
-    if a is None or b is None or given["experiment"] is None:
-        raise click.UsageError("a ledger is compared by arm: compare A B --data LEDGER --experiment NAME")
+    if a is None or b is None:
+        raise click.UsageError("name A and B: two policies for labelled images, two arms for a ledger")
+    if given["experiment"] is None:
+        return _labelled(a, b, given, seen)
     from visionrouter.backends.profile import load_profile
     from visionrouter.experiment.from_ledger import rows_of
     from visionrouter.ledger import LedgerReader
@@ -99,6 +122,30 @@ def _pairs(a: str | None, b: str | None, given: dict[str, Any]) -> Pairs:
                 costs=costs,
             )
         )
+
+
+def _labelled(a: str, b: str, given: dict[str, Any], seen: dict[str, Witness]) -> Pairs:
+    from visionrouter.benchmarks.experiments.labelled import run_both
+    from visionrouter.benchmarks.labelled import open_source
+    from visionrouter.experiment.pairs import as_pairs
+    from visionrouter.policies import compile_policy, load_policy
+    from visionrouter.schema.task import Task
+
+    try:
+        task = Task(given["task"])
+    except ValueError as error:
+        raise click.UsageError(
+            f"labelled images are asked one --task, one of {', '.join(Task)}; a ledger needs --experiment"
+        ) from error
+    policies = compile_policy(load_policy(a)), compile_policy(load_policy(b))
+    conditions = [word.strip() for word in given["conditions"].split(",")]
+    items = open_source(given["where"], "test").items(
+        task, given["count"], seed=given["seed"], conditions=conditions
+    )
+    total = given["count"] * len(conditions)
+    rows = run_both(policies, given["profile"], items, seen.__setitem__)
+    with click.progressbar(rows, total, f"asking {total} items twice", file=sys.stderr) as shown:
+        return as_pairs(shown)
 
 
 def _plan(given: dict[str, Any]) -> Plan:

@@ -169,7 +169,7 @@ class Writer:
         while taken := self._images.take(1):
             request_id, image = taken[0]
             try:
-                jpeg = _jpeg(image, self._options.image_side)
+                jpeg = as_jpeg(image, self._options.image_side)
                 self._store.add_image(request_id, jpeg)
             except Exception:
                 self.images_lost += 1
@@ -214,7 +214,8 @@ class Writer:
             )
 
 
-def _jpeg(image: Image, longest: int) -> bytes:
+def as_jpeg(image: Image, longest: int) -> bytes:
+    """A picture as JPEG, scaled down to `longest` pixels a side where it is larger."""
     import PIL.Image
 
     picture = PIL.Image.fromarray(image.pixels)
