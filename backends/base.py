@@ -26,8 +26,9 @@ class BackendSpec:
     `labels`: its closed vocabulary, None where it takes any words. `weights_digest`: sha256 over its weight files,
     None where it has none. `input_size`: (width, height) pixels it works at, None for any. `batch_limit`: most queries
     a call. `cost`: relative, 1.0 for a small detector. `memory_mb`: resident, roughly. `needs_prompts`: it answers
-    only with boxes or points given. `crops`: a part of an image, with some surroundings, is answered as well as the whole. `extra`: the pip extra that installs the modules it `requires`. `inline`: cheap
-    enough to run on the caller's thread.
+    only with boxes or points given. `crops`: a part of an image, with some surroundings, is answered as well as the
+    whole. `extra`: the pip extra that installs the modules it `requires`. `inline`: cheap enough to run on the caller's
+    thread. `isolation`: where it lives otherwise.
     """
 
     name: str
@@ -47,6 +48,7 @@ class BackendSpec:
     extra: str | None = None
     requires: tuple[str, ...] = ()
     inline: bool = False
+    isolation: Literal["thread", "process"] = "thread"
     version: str = "1"
 
 
@@ -60,6 +62,11 @@ class Backend(ABC):
 
     spec: BackendSpec
 
+    @property
+    def restarts(self) -> int:
+        """Times it was made anew after it was lost."""
+        return 0
+
     def load(self) -> None:
         """Read weights. Idempotent. Raises `MissingExtraError` or `WeightsError` naming the mend."""
 
@@ -70,8 +77,16 @@ class Backend(ABC):
             return None
         return f"{', '.join(missing)} not installed; pip install 'visionrouter[{self.spec.extra}]'"
 
+    def after_fork(self) -> bool:
+        """Told, in a process forked off after it was loaded, that it is there. Whether it can be used there."""
+        return False
+
     @abstractmethod
     def predict(self, queries: Sequence[Query]) -> Sequence[Prediction]: ...
+
+    def abort(self) -> bool:
+        """Cut short the call under way, from another thread. False where that cannot be done; the call then goes on."""
+        return False
 
     def close(self) -> None:
         """Let go of memory and threads. Idempotent."""

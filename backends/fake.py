@@ -44,7 +44,7 @@ class FakeBackend(Backend):
     """Answers from a script.
 
     `script`: one `Answer` for every query, a sequence played in order with the last one repeated, or a function of the
-    query. `calls` holds the queries seen, in order.
+    query. `calls` holds the queries seen, in order; with `remember` false none is held, for runs without end.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class FakeBackend(Backend):
         inline: bool = True,
         batch_limit: int = 8,
         load_error: Exception | None = None,
+        remember: bool = True,
     ) -> None:
         self.spec = BackendSpec(
             name=name,
@@ -73,6 +74,8 @@ class FakeBackend(Backend):
         self.calls: list[Query] = []
         self._script = script
         self._load_error = load_error
+        self._remember = remember
+        self._answered = 0
 
     def load(self) -> None:
         if self._load_error is not None:
@@ -83,7 +86,9 @@ class FakeBackend(Backend):
 
     def _answer(self, query: Query) -> Prediction:
         answer = self._next(query)
-        self.calls.append(query)
+        self._answered += 1
+        if self._remember:
+            self.calls.append(query)
         if answer.latency_ms:
             time.sleep(answer.latency_ms / 1000)
         if answer.error is not None:
@@ -96,7 +101,7 @@ class FakeBackend(Backend):
             return self._script
         if callable(self._script):
             return self._script(query)
-        return self._script[min(len(self.calls), len(self._script) - 1)]
+        return self._script[min(self._answered, len(self._script) - 1)]
 
 
 def plausible(query: Query) -> Payload:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from visionrouter.backends.base import Backend
-from visionrouter.backends.registry import create
+from visionrouter.backends.registry import Recipe
 from visionrouter.schema.document import MAX_BYTES, read_document
 from visionrouter.schema.errors import ProfileError
 from visionrouter.schema.limit_model import LimitModel
 from visionrouter.schema.route import Limits
 from visionrouter.schema.task import Task
+
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Strict(BaseModel):
@@ -24,12 +27,37 @@ class _Strict(BaseModel):
 
 
 class BackendEntry(_Strict):
-    """One backend of a profile. `limits`: per task, the signals a prediction must keep to be accepted."""
+    """One backend of a profile. `limits`: per task, the signals a prediction must keep to be accepted.
+
+    `isolation: process` gives it a process of its own, killed and started anew where it holds more than
+    `memory_limit_mb`, gives no answer within `hang_limit_ms`, or is not loaded within `load_limit_ms`.
+    """
 
     use: str
     params: dict[str, Any] = Field(default_factory=dict)
     parts: dict[str, str] = Field(default_factory=dict)
+    isolation: Literal["thread", "process"] = "thread"
+    memory_limit_mb: _Positive | None = None
+    hang_limit_ms: _Positive | None = None
+    load_limit_ms: _Positive | None = None
     limits: dict[Task, dict[str, LimitModel]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _limits_of_a_process_need_one(self) -> Self:
+        given = {"memory_limit_mb", "hang_limit_ms", "load_limit_ms"} & self.model_fields_set
+        if given and self.isolation != "process":
+            raise ValueError(f"{', '.join(sorted(given))} can only be held with `isolation: process`")
+        return self
+
+    def isolated(self, recipe: Recipe) -> Backend:
+        """What `recipe` makes, in a process held to this entry's limits."""
+        from visionrouter.backends.isolation import IsolatedBackend, IsolationLimits
+
+        default = IsolationLimits()
+        limits = IsolationLimits(
+            self.memory_limit_mb, self.hang_limit_ms or default.hang_ms, self.load_limit_ms or default.load_ms
+        )
+        return IsolatedBackend(recipe, limits)
 
 
 class ProfileModel(_Strict):
@@ -89,10 +117,24 @@ def load_profile(source: str | Path) -> Profile:
     return Profile(model.name, backends, limits)
 
 
-def _make(
+def _make(path: Path, name: str, entries: Mapping[str, BackendEntry]) -> Backend:
+    recipe = _recipe(path, name, entries)
+    entry = entries[name]
+    if entry.isolation == "thread":
+        return recipe.make()
+    try:
+        json.dumps(recipe.plain())
+    except TypeError as error:
+        raise ProfileError(
+            f"{path.name}: backends.{name}.params cannot pass to a process of its own ({error}); write plain values"
+        ) from error
+    return entry.isolated(recipe)
+
+
+def _recipe(
     path: Path, name: str, entries: Mapping[str, BackendEntry], inside: tuple[str, ...] = ()
-) -> Backend:
-    """The backend `name`, and its parts: each an instance of its own, since a backend is called by one thread at a time."""
+) -> Recipe:
+    """How to make the backend `name`. Its parts are made where it is, whatever isolation they have as backends."""
     if name in inside:
         raise ProfileError(
             f"{path.name}: backends.{name} is a part of itself ({' > '.join((*inside, name))})"
@@ -103,8 +145,8 @@ def _make(
             raise ProfileError(
                 f"{path.name}: backends.{name}.parts names {part!r}, which is not one of: {', '.join(entries)}"
             )
-    parts = {role: _make(path, part, entries, (*inside, name)) for role, part in entry.parts.items()}
-    return create(entry.use, name=name, params=entry.params, parts=parts)
+    parts = {role: _recipe(path, part, entries, (*inside, name)) for role, part in entry.parts.items()}
+    return Recipe(entry.use, name, entry.params, parts)
 
 
 def _folder() -> Any:

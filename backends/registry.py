@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, Self
 
 from visionrouter.backends.base import Backend
 from visionrouter.schema.errors import ProfileError
@@ -18,6 +18,7 @@ GROUP = "visionrouter.backends"
 _BUILT_IN = {
     "cutout": "visionrouter.backends.specialist.cutout:Cutout",
     "fake": "visionrouter.backends.fake:FakeBackend",
+    "faulty": "visionrouter.backends.faulty:FaultyBackend",
     "grabcut": "visionrouter.backends.specialist.grabcut:GrabCut",
     "movenet": "visionrouter.backends.specialist.movenet:MoveNet",
     "nano": "visionrouter.backends.generative.nano.backend:NanoBackend",
@@ -28,6 +29,31 @@ _BUILT_IN = {
     "sharpened": "visionrouter.backends.specialist.sharpened:Sharpened",
     "timm": "visionrouter.backends.specialist.classifier:TimmClassifier",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to make a backend, as plain data: what `create` takes, its `parts` being recipes too."""
+
+    use: str
+    name: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, Recipe] = field(default_factory=dict)
+
+    def make(self) -> Backend:
+        """The backend, with parts of its own: a backend is called by one thread at a time."""
+        parts = {role: part.make() for role, part in self.parts.items()}
+        return create(self.use, name=self.name, params=self.params, parts=parts)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON writes it; `from_plain` reads it back."""
+        parts = {role: part.plain() for role, part in self.parts.items()}
+        return {"use": self.use, "name": self.name, "params": dict(self.params), "parts": parts}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        parts = {role: cls.from_plain(part) for role, part in plain["parts"].items()}
+        return cls(plain["use"], plain["name"], plain["params"], parts)
 
 
 def names() -> tuple[str, ...]:

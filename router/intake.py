@@ -68,6 +68,8 @@ def query_of(request: Request) -> Query:
         request.prompts,
         request.seed,
         instruction.text,
+        request.tags,
+        request.criticality,
     )
 
 

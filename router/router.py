@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checka
 import numpy as np
 
 from visionrouter.backends.base import Backend
-from visionrouter.composite import join, joined_outcome
+from visionrouter.cache import ResultCache, cache_key
 from visionrouter.confidence.calibrations import Calibrations, Drift, scope_of
 from visionrouter.confidence.drift import Suspension
 from visionrouter.confidence.scope import MadeWith, Scope
 from visionrouter.engine.deadline import Deadline
-from visionrouter.engine.engine import Engine, EngineOptions, LaneState, Run
+from visionrouter.engine.engine import Engine
+from visionrouter.engine.options import EngineOptions, LaneState
 from visionrouter.engine.waiting import AsyncWaiter, BlockingWaiter, Waiter, drive
 from visionrouter.intake import parts_of, query_of, request_of
 from visionrouter.policies import (
@@ -30,6 +31,7 @@ from visionrouter.policies import (
     compile_policy,
     load_policy,
 )
+from visionrouter.results import asked, composite_result, single_result
 from visionrouter.schema.decision import Decision, Reason, Sink
 from visionrouter.schema.errors import CalibrationError, PolicyError, VisionRouterError
 from visionrouter.schema.image import DEFAULT_LIMITS, Image, ImageLimits, ImageSource, load_image
@@ -46,7 +48,6 @@ CalibrationSource: TypeAlias = "CalibrationDocument | str | Path"
 
 _log = logging.getLogger("visionrouter")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-_NO_CONTEXT: Mapping[str, str | bool | int | float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,8 @@ class Router:
 
     `backends` come from a profile (`Router.from_profile("nano")`) or are given. `policy` is a preset's name, a path or
     a compiled policy. `limits`: per backend and task, what a prediction must keep to be accepted. `calibrations`: files
-    that `calibrate` wrote, for policies that accept by confidence or by risk. `sinks` are handed every
-    decision. `shadow` runs the arms that the policy draws beside the answer.
+    that `calibrate` wrote, for policies that accept by confidence or by risk. `sinks` are handed every decision.
+    `cache` keeps answers to give them again. `shadow` runs the arms that the policy draws beside the answer.
 
     Weights are read at the first request that needs them, or by `warm_up`. Use as a context manager, or call `close`.
     A router may be used from several threads and event loops at once.
@@ -112,6 +113,7 @@ class Router:
         shadow: ShadowRunner | None = None,
         image_limits: ImageLimits = DEFAULT_LIMITS,
         options: EngineOptions = EngineOptions(),
+        cache: ResultCache | None = None,
     ) -> None:
         named = dict(backends) if isinstance(backends, Mapping) else {b.spec.name: b for b in backends}
         self.backends: Mapping[str, Backend] = MappingProxyType(named)
@@ -128,8 +130,12 @@ class Router:
         self._sinks = tuple((sink, sink if isinstance(sink, ImageSink) else None) for sink in sinks)
         self._shadow = shadow
         self._image_limits = image_limits
-        self._calibrations = Calibrations(limits, _documents(calibrations), drift)
+        documents = _documents(calibrations)
+        self._calibrations = Calibrations(limits, documents, drift)
         self._engine = Engine(named, self._calibrations, options)
+        self._cache = cache
+        weights = {n: b.spec.weights_digest or b.spec.version for n, b in named.items()}
+        self._stands_on = repr((weights, limits, [document.digest for document in documents]))
         self._finalizer = weakref.finalize(self, self._engine.close)
 
     @classmethod
@@ -144,6 +150,7 @@ class Router:
         shadow: ShadowRunner | None = None,
         image_limits: ImageLimits = DEFAULT_LIMITS,
         options: EngineOptions = EngineOptions(),
+        cache: ResultCache | None = None,
     ) -> Self:
         """A router over the backends of a profile: one in the package by name, or a YAML file."""
         from visionrouter.backends.profile import load_profile
@@ -159,6 +166,7 @@ class Router:
             shadow=shadow,
             image_limits=image_limits,
             options=options,
+            cache=cache,
         )
 
     def run(self, image: ImageSource, instruction: str | Instruction | Task, **options: Any) -> Result:
@@ -310,8 +318,7 @@ class Router:
 
     def warm_up(self) -> None:
         """Read every backend's weights now. Raises the first `BackendError` met."""
-        for backend in self.backends.values():
-            backend.load()
+        self._engine.warm_up()
 
     def close(self) -> None:
         """Finish what runs, end the threads, let go of the backends. Idempotent."""
@@ -358,59 +365,22 @@ class Router:
     ) -> Result:
         selected = self.policy.select(request, request.context, assignment)
         route = selected.route
+        key = None
+        if self._cache is not None:
+            stands_on = self._stands_on + repr(sorted(map(str, self.suspensions())))
+            key = cache_key(request, route, stands_on)
+            kept = self._cache.get(key, request, selected.rule, deadline.elapsed_ms())
+            if kept is not None:
+                return replace(kept, decision=replace(kept.decision, **asked(request, assignment)))
         if deadline.budget_ms is None and route.deadline_ms is not None:
             deadline = replace(deadline, budget_ms=route.deadline_ms)
         run = await self._engine.run(
             route, query_of(request), selected.licences, request.tags, deadline, waiter
         )
-        chosen = run.chosen
-        return Result(
-            request_id=request.id,
-            task=request.instruction.task,
-            outcome=run.outcome,
-            decision=self._decision(request, selected.rule, assignment, run, deadline),
-            image_size=request.image.size,
-            payload=None if chosen is None else chosen.prediction.payload,
-            confidence=None if chosen is None else chosen.verdict.confidence,
-            risk=None if chosen is None else chosen.verdict.risk,
-            confidence_map=None if chosen is None else chosen.confidence_map,
-            sources=() if chosen is None else chosen.sources,
-            element_sources=None if chosen is None else chosen.element_sources,
-            source_map=None if chosen is None else chosen.source_map,
-            candidates=run.candidates,
-        )
-
-    def _decision(
-        self, request: Request, rule: str, assignment: Assignment, run: Run, deadline: Deadline
-    ) -> Decision:
-        elapsed_ms = deadline.elapsed_ms()
-        return Decision(
-            request_id=request.id,
-            task=request.instruction.task,
-            instruction=request.instruction.text,
-            outcome=run.outcome,
-            reason=run.reason,
-            policy=self.policy.name,
-            policy_hash=self.policy.digest,
-            rule=rule,
-            attempts=run.attempts,
-            skipped=run.skipped,
-            deadline_ms=deadline.budget_ms,
-            elapsed_ms=elapsed_ms,
-            overhead_ms=elapsed_ms - run.waited_ms,
-            notes=request.image.notes,
-            tags=request.tags,
-            variant=assignment.variant,
-            experiment=assignment.experiment,
-            variant_reason=assignment.reason,
-            unit=assignment.unit,
-            criticality=request.criticality.value,
-            requested_ms=request.deadline_ms,
-            image_size=request.image.size,
-            has_prompts=bool(request.prompts),
-            seed=request.seed,
-            context=_plain(request.context),
-        )
+        result = single_result(request, self.policy, selected.rule, assignment, run, deadline)
+        if self._cache is not None and key is not None:
+            self._cache.put(key, result)
+        return result
 
     async def _composite(
         self, request: Request, assignment: Assignment, deadline: Deadline, waiter: Waiter
@@ -418,54 +388,7 @@ class Router:
         named = parts_of(request)
         results = await waiter.gather([self._single(part, assignment, deadline, waiter) for _, part in named])
         parts = {name: result for (name, _), result in zip(named, results, strict=True)}
-        outcome, reason = joined_outcome(parts)
-        payloads = {name: part.payload for name, part in parts.items() if part.payload is not None}
-        payload = join(request.instruction, request.image, payloads) if len(payloads) == len(parts) else None
-        elapsed_ms = deadline.elapsed_ms()
-        decision = Decision(
-            request_id=request.id,
-            task=Task.COMPOSITE,
-            instruction=request.instruction.text,
-            outcome=outcome,
-            reason=reason,
-            policy=self.policy.name,
-            policy_hash=self.policy.digest,
-            rule="composite",
-            deadline_ms=deadline.budget_ms,
-            elapsed_ms=elapsed_ms,
-            overhead_ms=elapsed_ms - max(part.decision.elapsed_ms for part in results),
-            notes=request.image.notes,
-            tags=request.tags,
-            variant=assignment.variant,
-            experiment=assignment.experiment,
-            variant_reason=assignment.reason,
-            unit=assignment.unit,
-            criticality=request.criticality.value,
-            requested_ms=request.deadline_ms,
-            image_size=request.image.size,
-            has_prompts=bool(request.prompts),
-            seed=request.seed,
-            context=_plain(request.context),
-            children=tuple(part.decision for part in results),
-        )
-        return Result(
-            request_id=request.id,
-            task=Task.COMPOSITE,
-            outcome=outcome,
-            decision=decision,
-            image_size=request.image.size,
-            payload=payload,
-            sources=tuple(dict.fromkeys(source for part in results for source in part.sources)),
-            candidates=tuple(candidate for part in results for candidate in part.candidates),
-        )
-
-
-def _plain(context: Mapping[str, object]) -> Mapping[str, str | bool | int | float]:
-    return (
-        {k: v for k, v in context.items() if isinstance(v, str | bool | int | float)}
-        if context
-        else _NO_CONTEXT
-    )
+        return composite_result(request, self.policy, assignment, parts, deadline)
 
 
 def _documents(sources: Sequence[CalibrationSource]) -> list[CalibrationDocument]:

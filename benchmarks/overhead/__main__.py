@@ -3,6 +3,6 @@
 from visionrouter.benchmarks.overhead import codecs, router
 
 if __name__ == "__main__":
-    router.main()
+    router.main([])
     print()
     codecs.main([])

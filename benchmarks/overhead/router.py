@@ -2,24 +2,37 @@
 
     python -m visionrouter.benchmarks.overhead.router
 
-Sequential latencies (p50, p95, p99) inline and through a worker, from plain threads and from asyncio, beside the bare
-backend call in the same run; and requests a second with 16 at a time.
+Sequential latencies inline, through a worker thread and through a process of its own, from plain threads and from
+asyncio, beside the bare backend call and (where litellm is installed: the `bench` extra) LiteLLM's router with mock
+answers, in turns within each repeat; latencies and rates with 16 and 64 requests at a time; and the cost of each layer.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import gc
-import os
-import platform
-import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 
 import numpy as np
-import pydantic
 
+from visionrouter.backends.base import Backend
 from visionrouter.backends.fake import Answer, FakeBackend
+from visionrouter.backends.isolation import IsolatedBackend
+from visionrouter.backends.registry import Recipe
+from visionrouter.benchmarks.overhead.layers import layers
+from visionrouter.benchmarks.overhead.peers import litellm_router
+from visionrouter.benchmarks.overhead.timing import (
+    Timing,
+    heading,
+    in_turns,
+    machine,
+    sequential,
+    sequential_async,
+    timing,
+)
 from visionrouter.router import Router
 from visionrouter.schema.image import load_image
 from visionrouter.schema.payload import Detections
@@ -37,71 +50,91 @@ ANSWER = Answer(
 LIMITS = {"fake": {Task.DETECT: {"score": Limit(min=0.5)}}}
 
 
-def router(*, inline: bool) -> Router:
-    return Router([FakeBackend(script=ANSWER, inline=inline)], limits=LIMITS)
+def router(backend: Backend) -> Router:
+    return Router([backend], limits=LIMITS)
 
 
-def sequential(call: Callable[[], object], n: int = 4000) -> list[float]:
-    """Microseconds of each of `n` calls, after a warm-up, with the garbage collector off."""
-    for _ in range(n // 10):
-        call()
-    gc.collect()
-    gc.disable()
-    try:
-        taken = []
-        for _ in range(n):
-            start_ns = time.perf_counter_ns()
-            call()
-            taken.append((time.perf_counter_ns() - start_ns) / 1000)
-    finally:
-        gc.enable()
-    return taken
+def fake(*, inline: bool) -> FakeBackend:
+    return FakeBackend(script=ANSWER, inline=inline, remember=False)
 
 
-async def sequential_async(made: Router, n: int = 4000) -> list[float]:
-    taken = []
-    for i in range(n + n // 10):
-        start_ns = time.perf_counter_ns()
-        await made.arun(IMAGE, ASKED)
-        if i >= n // 10:
-            taken.append((time.perf_counter_ns() - start_ns) / 1000)
-    return taken
+def isolated() -> IsolatedBackend:
+    return IsolatedBackend(Recipe("fake", "fake", {"remember": False}))
 
 
-async def throughput(made: Router, n: int = 8000, at_once: int = 16) -> float:
-    """Requests a second with `at_once` under way."""
+def one_by_one(n: int, repeats: int) -> list[Timing]:
+    """Requests one after the other."""
+    bare, query = fake(inline=True), Query(Task.DETECT, IMAGE, ASKED.targets)
+    with ExitStack() as stack:
+        inline, worker, process = (
+            stack.enter_context(router(b)) for b in (fake(inline=True), fake(inline=False), isolated())
+        )
+        calls: dict[str, Callable[[], object]] = {
+            "bare backend.predict": lambda: bare.predict([query]),
+            "router.run, inline": lambda: inline.run(IMAGE, ASKED),
+            "router.run, inline, words parsed": lambda: inline.run(IMAGE, ASKED.text),
+            "router.run, worker thread": lambda: worker.run(IMAGE, ASKED),
+            "router.run, process": lambda: process.run(IMAGE, ASKED),
+        }
+        peer = litellm_router()
+        if peer is not None:
+            calls["litellm Router.completion, mock answer"] = peer
+        awaited = {
+            "await router.arun, inline": lambda: inline.arun(IMAGE, ASKED),
+            "await router.arun, worker thread": lambda: worker.arun(IMAGE, ASKED),
+        }
+        measures = {name: partial(sequential, call, n) for name, call in calls.items()}
+        for name, ask in awaited.items():
+            measures[name] = partial(_in_a_loop, ask, n)
+        return in_turns(measures, repeats)
+
+
+def _in_a_loop(ask: Callable[[], Awaitable[object]], n: int) -> list[float]:
+    return asyncio.run(sequential_async(ask, n))
+
+
+def at_once(n: int, repeats: int) -> list[Timing]:
+    """Requests under way 16 and 64 at a time, from asyncio."""
+    rows = []
+    for inline in (True, False):
+        with router(fake(inline=inline)) as made:
+            for many in (16, 64):
+                runs = [asyncio.run(_streams(made, n, many)) for _ in range(repeats + 1)][1:]
+                name = f"{many} at a time, {'inline' if inline else 'worker thread'}"
+                rows.append(timing(name, [taken for taken, _ in runs], [rate for _, rate in runs]))
+    return rows
+
+
+async def _streams(made: Router, n: int, many: int) -> tuple[list[float], float]:
+    taken: list[float] = []
 
     async def stream() -> None:
-        for _ in range(n // at_once):
+        for _ in range(n // many):
+            start_s = time.perf_counter()
             await made.arun(IMAGE, ASKED)
+            taken.append((time.perf_counter() - start_s) * 1e6)
 
     start_s = time.perf_counter()
-    await asyncio.gather(*(stream() for _ in range(at_once)))
-    return n / (time.perf_counter() - start_s)
+    await asyncio.gather(*(stream() for _ in range(many)))
+    return taken, len(taken) / (time.perf_counter() - start_s)
 
 
-def row(name: str, taken: list[float]) -> None:
-    cuts = statistics.quantiles(taken, n=100)
-    print(f"{name:<34} {statistics.median(taken):9.1f} {cuts[94]:9.1f} {cuts[98]:9.1f}")
-
-
-def main() -> None:
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores; Python {platform.python_version()}, numpy {np.__version__}, pydantic {pydantic.VERSION}\n"
-    )
-    print(f"{'microseconds a request':<34} {'p50':>9} {'p95':>9} {'p99':>9}")
-    bare, query = FakeBackend(script=ANSWER), Query(Task.DETECT, IMAGE, ASKED.targets)
-    row("bare backend.predict", sequential(lambda: bare.predict([query])))
-    with router(inline=True) as made:
-        row("router.run, inline", sequential(lambda: made.run(IMAGE, ASKED)))
-        row("router.run, inline, words parsed", sequential(lambda: made.run(IMAGE, ASKED.text)))
-        row("await router.arun, inline", asyncio.run(sequential_async(made)))
-    with router(inline=False) as made:
-        row("router.run, worker", sequential(lambda: made.run(IMAGE, ASKED)))
-        row("await router.arun, worker", asyncio.run(sequential_async(made)))
-        print(f"\n16 at a time, worker: {asyncio.run(throughput(made)):,.0f} requests/s")
-    with router(inline=True) as made:
-        print(f"16 at a time, inline: {asyncio.run(throughput(made)):,.0f} requests/s")
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--n", type=int, default=2000, help="requests a repeat")
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args(arguments)
+    print(machine("numpy", "pydantic"))
+    print(f"640x480, {options.n} requests a repeat, medians over {options.repeats} repeats\n")
+    print(heading())
+    for row in one_by_one(options.n, options.repeats):
+        print(row)
+    print("\n" + heading(rate="requests/s"))
+    for row in at_once(options.n, options.repeats):
+        print(row)
+    print("\n" + heading("microseconds, by layer"))
+    for row in layers(IMAGE, ASKED, ANSWER, options.n, options.repeats):
+        print(row)
 
 
 if __name__ == "__main__":

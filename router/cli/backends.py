@@ -30,6 +30,7 @@ def rows(profile: str, check: bool) -> list[dict[str, Any]]:
                 "weights_mb": round(spec.weights_bytes / 1e6, 1),
                 "weights_digest": spec.weights_digest,
                 "input_size": spec.input_size,
+                "isolation": spec.isolation,
                 "needs_prompts": spec.needs_prompts,
                 "loads": why_not is None,
                 "why_not": why_not,
@@ -39,13 +40,14 @@ def rows(profile: str, check: bool) -> list[dict[str, Any]]:
 
 
 def as_table(found: list[dict[str, Any]]) -> str:
-    head = ("backend", "kind", "licence", "MB", "loads here", "tasks")
+    head = ("backend", "kind", "licence", "MB", "runs in", "loads here", "tasks")
     body = [
         (
             row["name"],
             row["kind"],
             row["licence"],
             f"{row['weights_mb']:.1f}",
+            row["isolation"],
             "yes" if row["loads"] else f"no: {row['why_not']}",
             ", ".join(row["tasks"]) + (" (box or point needed)" if row["needs_prompts"] else ""),
         )

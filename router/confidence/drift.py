@@ -131,6 +131,8 @@ class EvidenceWatch:
     is over `memory`); then each new value enters and one of all, drawn at random, leaves. Because the one that leaves
     does not depend on which was new, the p-values of independent draws from one distribution are independent and
     uniform, exactly, with bounded memory. Each signal is tested at delta / (number of signals).
+
+    A confidence may be watched like any signal, with calibration values of rows that its calibrator was not fitted on.
     """
 
     def __init__(

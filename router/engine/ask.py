@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from visionrouter.engine.breaker import Breaker
@@ -9,9 +10,9 @@ from visionrouter.engine.contract import check_prediction
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.failures import HARMLESS, reason_of
 from visionrouter.engine.lane import Lane
+from visionrouter.engine.queue import Job
 from visionrouter.engine.vocabulary import knows_any
 from visionrouter.engine.waiting import Waiter
-from visionrouter.engine.worker import Job
 from visionrouter.schema.decision import Reason, Verdict, VerdictKind
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
@@ -56,10 +57,10 @@ def put(lane: Lane, query: Query, deadline: Deadline, timeout_ms: float | None) 
     if not lane.breaker.allow():
         return _refused(lane, query, now_ms, Reason.BREAKER_OPEN, "left alone after failures")
     try:
-        job = lane.worker.submit(query)
+        job = lane.worker.submit(query, _due_s(deadline, now_ms, timeout_ms))
     except Exception as error:
         verdict = failure(reason_of(error), str(error) or type(error).__name__)
-        _tell(lane.breaker, verdict)
+        _tell(lane.breaker, verdict, 0.0)
         return Question(lane, query, now_ms, timeout_ms, None, verdict, _say(error))
     except BaseException:
         lane.breaker.release()
@@ -90,8 +91,8 @@ async def hear(question: Question, deadline: Deadline, waiter: Waiter) -> Answer
     if verdict is None and timeout_ms is not None and latency_ms > timeout_ms:
         detail = f"answered after {latency_ms:.0f} ms of {timeout_ms:.0f}; discarded"
         verdict = failure(Reason.TIMEOUT, detail)
-    _tell(lane.breaker, verdict)
     queue_ms = (job.started_s - job.enqueued_s) * 1000 if job.started_s else 0.0
+    _tell(lane.breaker, verdict, latency_ms - queue_ms)
     kept = prediction if verdict is None else None
     return Answer(lane, question.started_ms, latency_ms, queue_ms, kept, verdict, said)
 
@@ -120,13 +121,17 @@ def _refused(lane: Lane, query: Query, now_ms: float, reason: Reason, detail: st
     return Question(lane, query, now_ms, None, None, failure(reason, detail))
 
 
-def _tell(breaker: Breaker, verdict: Verdict | None) -> None:
+def _due_s(deadline: Deadline, now_ms: float, timeout_ms: float | None) -> float:
+    return math.inf if timeout_ms is None else deadline.start_s + (now_ms + timeout_ms) / 1000
+
+
+def _tell(breaker: Breaker, verdict: Verdict | None, duration_ms: float) -> None:
     if verdict is None:
-        breaker.success()
+        breaker.success(duration_ms)
     elif verdict.reason in HARMLESS:
         breaker.release()
     else:
-        breaker.failure()
+        breaker.failure(duration_ms)
 
 
 def _say(error: BaseException) -> str:

@@ -11,17 +11,16 @@ from visionrouter.confidence.calibrations import Calibrations, mended_subject
 from visionrouter.confidence.gate import calibrated_map, decide, is_empty
 from visionrouter.confidence.scope import MadeWith
 from visionrouter.engine.ask import failure
-from visionrouter.engine.breaker import Breaker, BreakerState
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.evidence import collect
 from visionrouter.engine.journey import Journey
 from visionrouter.engine.lane import Lane
 from visionrouter.engine.mending import DENSE, mended
 from visionrouter.engine.merging import merged
+from visionrouter.engine.options import EngineOptions, LaneState
 from visionrouter.engine.second_opinion import second_opinion
 from visionrouter.engine.stops import Itinerary, Stop, itinerary, mended_made_with
 from visionrouter.engine.waiting import Waiter
-from visionrouter.engine.worker import Worker
 from visionrouter.policies.licences import Licences
 from visionrouter.schema.decision import Attempt, Outcome, Reason, Verdict, VerdictKind
 from visionrouter.schema.prediction import Prediction
@@ -29,24 +28,6 @@ from visionrouter.schema.request import Query
 from visionrouter.schema.result import Candidate
 from visionrouter.schema.route import Route
 from visionrouter.schema.task import Task
-
-
-@dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """`queue_limit`: jobs that may wait for one backend. The breaker opens after `breaker_failures` in a row, for `breaker_cooldown_s`."""
-
-    queue_limit: int = 64
-    breaker_failures: int = 3
-    breaker_cooldown_s: float = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class LaneState:
-    """What a lane is doing now: breaker, jobs queued or running, late answers thrown away."""
-
-    breaker: BreakerState
-    pending: int
-    discarded: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +53,16 @@ class Engine:
         calibrations: Calibrations,
         options: EngineOptions = EngineOptions(),
     ) -> None:
-        self._lanes = {
-            name: Lane(
-                backend,
-                Worker(backend, options.queue_limit),
-                Breaker(options.breaker_failures, options.breaker_cooldown_s),
-            )
-            for name, backend in backends.items()
-        }
+        self._lanes = {name: Lane.of(backend, options) for name, backend in backends.items()}
         self._calibrations = calibrations
         self._itineraries: dict[tuple[int, Task, bool], Itinerary] = {}
 
     def states(self) -> dict[str, LaneState]:
-        return {
-            name: LaneState(lane.breaker.state, lane.worker.pending, lane.worker.discarded)
-            for name, lane in self._lanes.items()
-        }
+        return {name: lane.state() for name, lane in self._lanes.items()}
+
+    def warm_up(self) -> None:
+        for lane in self._lanes.values():
+            lane.worker.warm_up()
 
     def close(self) -> None:
         for lane in self._lanes.values():

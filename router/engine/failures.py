@@ -7,6 +7,10 @@ from concurrent.futures import CancelledError
 from visionrouter.schema.decision import Reason
 from visionrouter.schema.errors import (
     ClosedError,
+    CrashedError,
+    ExpiredError,
+    ForkedError,
+    HungError,
     MissingExtraError,
     OverloadedError,
     ResourceError,
@@ -18,6 +22,10 @@ from visionrouter.schema.errors import (
 _REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
     (UnsupportedTargetError, Reason.UNSUPPORTED_TARGET),
     (OverloadedError, Reason.OVERLOADED),
+    (ExpiredError, Reason.DEADLINE_EXCEEDED),
+    (CrashedError, Reason.CRASHED),
+    (HungError, Reason.HUNG),
+    (ForkedError, Reason.NOT_LOADED),
     (MissingExtraError, Reason.NOT_LOADED),
     (WeightsError, Reason.NOT_LOADED),
     (ResourceError, Reason.OUT_OF_MEMORY),

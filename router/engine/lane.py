@@ -1,17 +1,19 @@
-"""A backend with what stands around it."""
+"""A backend with its worker and its breaker."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import perf_counter
 
 from visionrouter.backends.base import Backend
 from visionrouter.engine.breaker import Breaker
+from visionrouter.engine.options import EngineOptions, LaneState
 from visionrouter.engine.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A backend with its worker and its breaker."""
+    """A backend, what runs it, and what guards it."""
 
     backend: Backend
     worker: Worker
@@ -20,3 +22,25 @@ class Lane:
     @property
     def name(self) -> str:
         return self.backend.spec.name
+
+    @staticmethod
+    def of(backend: Backend, options: EngineOptions) -> Lane:
+        worker = Worker(backend, options.queue_limit, options.batch_wait_ms, options.fair_by)
+        return Lane(backend, worker, Breaker(options.breaker))
+
+    def state(self) -> LaneState:
+        worker, counts = self.worker, self.worker.queue.counts
+        return LaneState(
+            breaker=self.breaker.state,
+            calls=self.breaker.counts,
+            waiting=worker.queue.waiting,
+            running=worker.queue.running,
+            oldest_ms=worker.queue.oldest_s(perf_counter()) * 1000,
+            waited_ms=worker.waited_ms,
+            typical_ms=worker.typical_ms,
+            refused=counts.refused,
+            shed=counts.shed,
+            discarded=worker.discarded,
+            late=worker.late,
+            restarts=self.backend.restarts,
+        )

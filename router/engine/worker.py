@@ -2,85 +2,121 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from concurrent.futures import InvalidStateError
 from time import perf_counter
 
 from visionrouter.backends.base import Backend
-from visionrouter.schema.errors import BackendError, ClosedError, OverloadedError
-from visionrouter.schema.prediction import Prediction
+from visionrouter.engine.fork import renew_after_fork
+from visionrouter.engine.queue import FairQueue, Job
+from visionrouter.schema.errors import BackendError, ClosedError, ForkedError, LostError
 from visionrouter.schema.request import Query
 
-
-@dataclass(slots=True)
-class Job:
-    """A query on its way through a worker. `started_s` is 0 until a thread takes it up."""
-
-    query: Query
-    enqueued_s: float
-    started_s: float = 0.0
-    future: Future[Prediction] = field(default_factory=Future)
+_NEWEST = 0.2
+"""Weight of the newest batch in the running means of time."""
 
 
 class Worker:
     """Calls a backend on its own thread, in batches of what is waiting.
 
-    The queue holds at most `queue_limit` jobs: past that `submit` raises `OverloadedError` at once. The thread starts
-    with the first job and loads the backend before it; what loading raised is raised to every job until the next try,
-    which the breaker paces. A backend whose spec says `inline` runs on the caller's thread instead, one at a time.
+    The queue holds at most `queue_limit` jobs, waiting or running; how it sheds and shares is told in `FairQueue`. A
+    batch that is not full waits up to `batch_wait_ms` for company, never past the latest start of a job in it: its due
+    time less what a batch has lately taken. The thread starts with the first job and loads the backend before it; what
+    loading raised is raised to every job until the next try, which the breaker paces. A backend whose spec says
+    `inline` runs on the caller's thread instead, one at a time.
+
+    After a fork the worker starts anew in the child, but weights read before it do not survive: jobs then raise
+    `ForkedError`. A backend in a process of its own has no such bound.
     """
 
-    def __init__(self, backend: Backend, queue_limit: int = 64) -> None:
+    def __init__(
+        self, backend: Backend, queue_limit: int = 64, batch_wait_ms: float = 0.0, fair_by: str | None = None
+    ) -> None:
         self.backend = backend
         self.queue_limit = queue_limit
-        self.discarded = 0
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
-        self._lock = threading.Lock()
+        self._hold_s = batch_wait_ms / 1000
+        self._fair_by = fair_by
+        self._loaded = self._closed = self._weights_of_another = False
+        self._start_anew()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        self._weights_of_another |= self._loaded and not self.backend.after_fork()
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._lock, self._load_lock = threading.Lock(), threading.Lock()
         self._thread: threading.Thread | None = None
-        self._pending = 0
-        self._loaded = False
-        self._closed = False
+        self.queue = FairQueue(self.backend.spec.name, self.queue_limit, self._fair_by)
+        self.late = 0
+        self._waited_s = 0.0
+        self._typical_s: float | None = None
 
     @property
     def pending(self) -> int:
         """Jobs queued or running."""
-        return self._pending
+        return self.queue.waiting + self.queue.running
 
-    def submit(self, query: Query) -> Job:
-        """Queue a query, or answer it here where the backend is inline. Raises `OverloadedError` or `ClosedError`."""
-        job = Job(query, perf_counter())
+    @property
+    def discarded(self) -> int:
+        """Jobs nobody waited for any more, dropped before they ran."""
+        return self.queue.counts.cancelled + self.queue.counts.expired
+
+    @property
+    def waited_ms(self) -> float:
+        """What jobs have lately waited before they ran: a running mean."""
+        return self._waited_s * 1000
+
+    @property
+    def typical_ms(self) -> float | None:
+        """What a batch has lately taken: a running mean; None before the first."""
+        return None if self._typical_s is None else self._typical_s * 1000
+
+    def submit(self, query: Query, due_s: float = math.inf) -> Job:
+        """Queue a query, or answer it here where the backend is inline. Raises `OverloadedError` or `ClosedError`.
+
+        `due_s`: `perf_counter` seconds after which the answer is of no use.
+        """
+        now_s = perf_counter()
+        job = Job(query, now_s, due_s)
         if self.backend.spec.inline:
             with self._lock:
                 self._check_open()
+                job.future.set_running_or_notify_cancel()
                 self._run([job])
             return job
-        with self._lock:
-            self._check_open()
-            if self._pending >= self.queue_limit:
-                raise OverloadedError(
-                    f"{self.backend.spec.name}: {self._pending} requests are waiting, the most its queue takes"
-                )
-            self._pending += 1
-            if self._thread is None:
-                name = f"visionrouter-{self.backend.spec.name}"
-                self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
-                self._thread.start()
-            self._queue.put(job)
+        if due_s != math.inf:
+            job.start_by_s = now_s if self._typical_s is None else due_s - self._typical_s
+        self._check_open()
+        self.queue.put(job)
+        if self._thread is None:
+            self._start()
         return job
 
+    def warm_up(self) -> None:
+        """Load the backend now, on the calling thread. Raises what loading raises."""
+        self._check_open()
+        self._load()
+
     def close(self, timeout_s: float = 5.0) -> None:
-        """Finish the batch at hand, refuse what still waits, end the thread, close the backend. Idempotent."""
+        """Finish the batch at hand, refuse what still waits, end the thread, close the backend. Idempotent.
+
+        A batch that takes longer than `timeout_s` is cut short where the backend can do that, else left to itself.
+        """
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-            thread = self._thread
-            self._queue.put(None)
+        for job in self.queue.close():
+            if job.future.set_running_or_notify_cancel():
+                job.future.set_exception(ClosedError(f"{self.backend.spec.name}: its router was closed"))
+        thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout_s)
+            if thread.is_alive() and self.backend.abort():
+                thread.join(timeout_s)
             if thread.is_alive():
                 return  # hung inside the backend: closing it under its feet would crash the process
         self.backend.close()
@@ -89,58 +125,48 @@ class Worker:
         if self._closed:
             raise ClosedError(f"{self.backend.spec.name}: its router was closed")
 
-    def _serve(self) -> None:
-        while (job := self._queue.get()) is not None and not self._closed:
-            batch, ended = self._collect(job)
-            self._run(batch)
-            with self._lock:
-                self._pending -= len(batch)
-            if ended:
-                break
-        else:
-            if job is not None:
-                self._refuse(job)
-        while True:
-            try:
-                waiting = self._queue.get_nowait()
-            except Empty:
-                return
-            if waiting is not None:
-                self._refuse(waiting)
-
-    def _collect(self, first: Job) -> tuple[list[Job], bool]:
-        batch = [first]
-        while len(batch) < self.backend.spec.batch_limit:
-            try:
-                job = self._queue.get_nowait()
-            except Empty:
-                break
-            if job is None:
-                return batch, True
-            batch.append(job)
-        return batch, False
-
-    def _refuse(self, job: Job) -> None:
+    def _start(self) -> None:
         with self._lock:
-            self._pending -= 1
-        if job.future.set_running_or_notify_cancel():
-            job.future.set_exception(ClosedError(f"{self.backend.spec.name}: its router was closed"))
+            if self._thread is None and not self._closed:
+                name = f"visionrouter-{self.backend.spec.name}"
+                self._thread = threading.Thread(target=self._serve, name=name, daemon=True)
+                self._thread.start()
+
+    def _serve(self) -> None:
+        while batch := self.queue.take(self.backend.spec.batch_limit, self._hold_s):
+            self._run(batch)
+            self.queue.done(len(batch))
 
     def _run(self, batch: Sequence[Job]) -> None:
-        live = [job for job in batch if job.future.set_running_or_notify_cancel()]
-        self.discarded += len(batch) - len(live)
-        if not live:
-            return
-        for job in live:
-            job.started_s = perf_counter()
+        started_s = perf_counter()
+        for job in batch:
+            job.started_s = started_s
+        self._waited_s += _NEWEST * (started_s - batch[0].enqueued_s - self._waited_s)
         try:
+            self._load()
+        except BaseException as error:
+            self._fail(batch, error)
+            return
+        began_s = perf_counter()
+        self._predict(batch)
+        ended_s = perf_counter()
+        taken_s = ended_s - began_s
+        typical_s = taken_s if self._typical_s is None else self._typical_s
+        self._typical_s = typical_s + _NEWEST * (taken_s - typical_s)
+        self.late += sum(ended_s > job.due_s for job in batch)
+
+    def _load(self) -> None:
+        if self._weights_of_another:
+            raise ForkedError(
+                f"{self.backend.spec.name}: its weights were read before this process was forked; make the router, or "
+                "send its first request, after the fork, or give the backend `isolation: process`"
+            )
+        if self._loaded:
+            return
+        with self._load_lock:
             if not self._loaded:
                 self.backend.load()
                 self._loaded = True
-        except BaseException as error:
-            self._fail(live, error)
-            return
-        self._predict(live)
 
     def _predict(self, jobs: Sequence[Job]) -> None:
         try:
@@ -150,7 +176,7 @@ class Worker:
                     f"{self.backend.spec.name} gave {len(predictions)} predictions for {len(jobs)} queries"
                 )
         except BaseException as error:
-            if len(jobs) == 1:
+            if len(jobs) == 1 or isinstance(error, LostError):
                 self._fail(jobs, error)
             else:  # one query that cannot be answered must not take its neighbours with it
                 for job in jobs:

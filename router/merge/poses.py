@@ -130,7 +130,7 @@ def _fuse(
     lead = np.take_along_axis(places, voiced.argmax(0)[None, :, None], 0)
     squares = ((places - lead) ** 2).sum(-1)
     spread = 2 * max(float(np.prod(box[2:] - box[:2])), 1e-12) * kernels(names) ** 2
-    used = (scores > 0) & (np.exp(-squares / spread) >= _SAME_JOINT)
+    used = np.exp(-squares / spread) >= _SAME_JOINT
     total = np.where(used, voiced, 0).sum(0)
     mean = np.where(used, voiced, 0)[..., None] * places
     knows = np.array([[name in payloads[s].names for name in names] for s in held])

@@ -60,6 +60,8 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     DEADLINE_EXCEEDED = "deadline_exceeded"
     OUT_OF_MEMORY = "out_of_memory"
+    CRASHED = "crashed"
+    HUNG = "hung"
     OVERLOADED = "overloaded"
     BREAKER_OPEN = "breaker_open"
     NOT_LOADED = "not_loaded"

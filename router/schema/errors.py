@@ -67,6 +67,30 @@ class OverloadedError(BackendError):
     """A backend's queue is full, so the attempt was refused at once."""
 
 
+class ExpiredError(BackendError):
+    """A query waited for its backend until its time was up, so it was not run."""
+
+
+class LostError(BackendError):
+    """The process of an isolated backend ended before it answered. A new one is started for the next query."""
+
+
+class CrashedError(LostError):
+    """It ended by itself: an exit, a signal, a crash."""
+
+
+class HungError(LostError):
+    """It gave no answer within its hard limit and was killed."""
+
+
+class MemoryCapError(LostError, ResourceError):
+    """It held more memory than its cap and was killed."""
+
+
+class ForkedError(BackendError):
+    """Weights were read before this process was forked from another, and do not survive that."""
+
+
 class ClosedError(VisionRouterError):
     """The router or the backend was closed before this call."""
 

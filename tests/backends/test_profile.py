@@ -2,6 +2,7 @@
 
 import pytest
 
+from visionrouter.backends.isolation import IsolatedBackend, IsolationLimits
 from visionrouter.backends.profile import load_profile, profile_names
 from visionrouter.backends.registry import create, names
 from visionrouter.schema.errors import ProfileError
@@ -43,6 +44,15 @@ def test_the_packages_profiles_load_without_reading_weights():
             assert backend.spec.licence
 
 
+def test_a_backend_may_have_a_process_of_its_own(tmp_path):
+    kept = "slow: {use: fake, isolation: process, memory_limit_mb: 900, hang_limit_ms: 2000}"
+    backend = load_profile(write(tmp_path, GOOD.replace("slow: {use: fake}", kept))).backends["slow"]
+    assert isinstance(backend, IsolatedBackend)
+    assert backend.limits == IsolationLimits(memory_mb=900, hang_ms=2000)
+    assert backend.spec.name == "slow"
+    assert backend.pid is None
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -58,6 +68,14 @@ def test_the_packages_profiles_load_without_reading_weights():
             "'later', which is not one of: quick, slow",
         ),
         ("slow: {use: fake}", "slow: {use: fake, parts: {a: slow}}", "part of itself"),
+        ("slow: {use: fake}", "slow: {use: fake, hang_limit_ms: 9}", "isolation: process"),
+        ("slow: {use: fake}", "slow: {use: fake, isolation: process, hang_limit_ms: 0}", "greater than 0"),
+        ("slow: {use: fake}", "slow: {use: fake, isolation: fork}", "isolation"),
+        (
+            "slow: {use: fake}",
+            "slow: {use: fake, isolation: process, params: {licence: 2026-01-01}}",
+            "plain values",
+        ),
         ("name: mine", "name: [", "YAML"),
         ("name: mine", "name: mine\nname: other", "twice"),
     ],

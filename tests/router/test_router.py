@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from visionrouter.backends.fake import Answer, FakeBackend
-from visionrouter.engine.engine import EngineOptions
+from visionrouter.engine.breaker import BreakerOptions
+from visionrouter.engine.options import EngineOptions
 from visionrouter.router import Router
 from visionrouter.schema.decision import Outcome, Reason
 from visionrouter.schema.errors import ImageError, InstructionError, PolicyError, RequestError, WeightsError
@@ -173,7 +174,7 @@ def test_a_late_answer_of_an_inline_backend_is_discarded():
 
 def test_the_breaker_spares_a_lone_backend_and_lets_it_recover():
     backend = first([BROKEN] * 3 + [Answer()])
-    with router(backend, breaker_failures=3, breaker_cooldown_s=0.2) as made:
+    with router(backend, breaker=BreakerOptions(failures_in_a_row=3, cooldown_s=0.2, jitter=0)) as made:
         for _ in range(3):
             made.run(PHOTO, "find the dog")
         refused = made.run(PHOTO, "find the dog")

@@ -21,7 +21,7 @@ def agreed(prefix: str, payload: Payload, others: Sequence[Payload]) -> Finding:
     if not found:
         return Finding()
     names = [name for name in found[0].signals if all(name in each.signals for each in found)]
-    signals = {f"{prefix}_{name}": float(np.mean([each.signals[name] for each in found])) for name in names}
+    signals = {f"{prefix}_{name}": _mean(name, [each.signals[name] for each in found]) for name in names}
     maps = [each.map for each in found if each.map is not None]
     if not maps:
         return Finding(signals)
@@ -29,6 +29,11 @@ def agreed(prefix: str, payload: Payload, others: Sequence[Payload]) -> Finding:
     scale = _scale(payload)
     trust = 1 - off if scale is None else 1 / (1 + (off / scale) ** 2)
     return Finding(signals, np.nan_to_num(trust, nan=0.0).astype(np.float32))
+
+
+def _mean(name: str, values: Sequence[float]) -> float:
+    """A scale is as wrong above 1 as below: of its logarithm the size counts, so that more is always worse."""
+    return float(np.mean(np.abs(values) if name == "log_scale" else values))
 
 
 def _scale(payload: Payload) -> float | None:

@@ -4,11 +4,23 @@ import threading
 import time
 
 import numpy as np
+import psutil
 import pytest
 
 from visionrouter.backends.fake import Answer, FakeBackend
+from visionrouter.backends.faulty import FaultyBackend
+from visionrouter.backends.isolation import IsolatedBackend, IsolationLimits
+from visionrouter.backends.registry import Recipe
 from visionrouter.engine.worker import Worker
-from visionrouter.schema.errors import ClosedError, OverloadedError, WeightsError
+from visionrouter.schema.errors import (
+    ClosedError,
+    CrashedError,
+    ExpiredError,
+    HungError,
+    OverloadedError,
+    ResourceError,
+    WeightsError,
+)
 from visionrouter.schema.image import load_image
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
@@ -133,3 +145,122 @@ def test_inline_runs_on_the_callers_thread():
     worker.submit(QUERY)
     assert seen == [threading.current_thread()]
     worker.close()
+
+
+def test_a_batch_is_held_for_company_but_not_past_the_slack_of_a_job():
+    backend = FakeBackend(inline=False, batch_limit=3, script=Answer(latency_ms=20))
+    worker = Worker(backend, batch_wait_ms=60_000)
+    together = [worker.submit(QUERY) for _ in range(3)]
+    assert {job.future.result(10).payload.labels for job in together} == {("thing",)}
+    assert worker.typical_ms >= 20
+    lone = worker.submit(QUERY, time.perf_counter() + 0.3)
+    assert lone.future.result(10)
+    assert 0 < lone.due_s - lone.start_by_s < 0.3
+    assert worker.late == 0
+    worker.close()
+
+
+def test_a_job_whose_time_is_up_is_not_run():
+    backend = Gated()
+    worker = Worker(backend)
+    first = worker.submit(QUERY)
+    assert backend.entered.wait(10)
+    late = worker.submit(QUERY, time.perf_counter() + 0.01)
+    time.sleep(0.02)
+    backend.gate.set()
+    with pytest.raises(ExpiredError):
+        late.future.result(10)
+    first.future.result(10)
+    worker.close()
+    assert worker.discarded == len(backend.calls) == 1
+
+
+def test_an_answer_past_its_time_is_counted():
+    worker = Worker(FakeBackend(inline=False, script=Answer(latency_ms=30)))
+    worker.submit(QUERY, time.perf_counter() + 0.01).future.result(10)
+    worker.close()
+    assert worker.late == 1
+
+
+def thread(**params):
+    return FaultyBackend(**params)
+
+
+def process(**params):
+    return IsolatedBackend(Recipe("faulty", None, params), IsolationLimits(hang_ms=400))
+
+
+BOTH = pytest.mark.parametrize("made", [thread, process])
+
+
+def asking(fault=None):
+    return Query(Task.CLASSIFY, QUERY.image, tags={} if fault is None else {"fault": fault})
+
+
+@BOTH
+def test_both_kinds_answer_in_order_and_spare_the_neighbours_of_a_bad_query(made):
+    worker = Worker(made(slow_ms=200))
+    first = worker.submit(asking("slow"))
+    jobs = [worker.submit(asking(fault)) for fault in (None, "out_of_memory", None, "exception")]
+    assert first.future.result(20).payload.labels == ("thing",)
+    assert jobs[0].future.result(10).payload == jobs[2].future.result(10).payload
+    assert isinstance(jobs[1].future.exception(10), ResourceError)
+    assert "a fault was asked for" in str(jobs[3].future.exception(10))
+    worker.close()
+
+
+@BOTH
+def test_both_kinds_tell_each_job_what_loading_raised(made):
+    worker = Worker(made(load_fault="out_of_memory"))
+    for _ in range(2):
+        assert isinstance(worker.submit(asking()).future.exception(20), ResourceError)
+    worker.close()
+
+
+@BOTH
+def test_both_kinds_leave_nothing_running(made):
+    before = threading.active_count(), children()
+    worker = Worker(made(slow_ms=100))
+    running = worker.submit(asking("slow"))
+    while not worker.queue.running:
+        time.sleep(0.005)
+    waiting = worker.submit(asking())
+    worker.close()
+    assert running.future.result(0)
+    assert isinstance(waiting.future.exception(0), ClosedError)
+    assert (threading.active_count(), children()) == before
+    with pytest.raises(ClosedError):
+        worker.submit(asking())
+
+
+@pytest.mark.parametrize(("fault", "error"), [("crash", CrashedError), ("hang", HungError)])
+def test_a_lost_process_fails_what_it_had_in_hand_at_once_and_serves_what_waits(fault, error):
+    backend = process(slow_ms=200)
+    worker = Worker(backend)
+    first = worker.submit(asking("slow"))
+    while not worker.queue.running:
+        time.sleep(0.005)
+    batch = [worker.submit(asking(kind)) for kind in (None, fault)]
+    batch += [worker.submit(asking()) for _ in range(backend.spec.batch_limit - 2)]
+    after = worker.submit(asking())
+    assert first.future.result(20)
+    assert all(isinstance(job.future.exception(20), error) for job in batch)
+    assert after.future.result(20)
+    assert backend.restarts == 1
+    worker.close()
+
+
+def test_close_does_not_wait_for_a_hung_process():
+    backend = IsolatedBackend(Recipe("faulty"), IsolationLimits(hang_ms=60_000))
+    before = threading.active_count(), children()
+    worker = Worker(backend)
+    hung = worker.submit(asking("hang"))
+    while backend.pid is None or not worker.queue.running:
+        time.sleep(0.01)
+    worker.close(timeout_s=1.0)
+    assert isinstance(hung.future.exception(0), CrashedError)
+    assert (threading.active_count(), children()) == before
+
+
+def children():
+    return {child.pid for child in psutil.Process().children(recursive=True)}

@@ -88,3 +88,11 @@ def test_disparities_fuse_as_disparities(scene):
     assert merged.payload.values.max() == pytest.approx(
         (1 / scene.min(), 5 / scene.min() + 1)[reference], rel=1e-3
     )
+
+
+def test_of_two_disparities_apart_the_nearer_stands_too(scene):
+    drawn = (1 / scene).astype(np.float32)
+    other = drawn.copy()
+    drawn[0, 0], other[0, 0] = drawn.max(), drawn.min()
+    merged = merge([Part(DepthMap(drawn, "disparity")), Part(DepthMap(other, "disparity"))])
+    assert merged.payload.values[0, 0] == pytest.approx(drawn.max(), rel=1e-3)

@@ -47,6 +47,12 @@ def test_the_heavier_of_two_draws_the_outline():
     assert merged.element_sources.tolist() == [1]
 
 
+def test_a_draw_is_neither_the_union_nor_the_overlap():
+    outlines = block(0, 0, 10, 10), block(2, 0, 12, 10)
+    (mask,) = fuse(masks(outlines[0]), masks(outlines[1])).payload.masks
+    assert any(np.array_equal(mask, outline) for outline in outlines)
+
+
 def test_a_confidence_map_weighs_the_pixels():
     trust = np.ones(SIZE, np.float32)
     trust[:, :5] = 0.1

@@ -79,3 +79,11 @@ def test_every_box_holds_its_region(seed, height, width):
 def test_the_threshold_is_a_confidence():
     with pytest.raises(SchemaError, match="below"):
         doubtful(np.ones((4, 4), np.float32), 1.5)
+
+
+def test_what_is_small_for_the_image_is_left_out():
+    values = trusted_but((10, 20, 10, 20), (50, 80, 60, 100))
+    found = doubtful(values, 0.5, least_area_share=0.02)
+    assert len(found) == 1
+    assert found.dropped == 0
+    assert found.labels[15, 15] == 0

@@ -1,0 +1,120 @@
+"""A backend that fails on demand: for rehearsing what a policy does when a model lets it down."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
+
+import numpy as np
+
+from visionrouter.backends.base import Backend
+from visionrouter.backends.fake import FakeBackend
+from visionrouter.schema.errors import ResourceError
+from visionrouter.schema.image import Image
+from visionrouter.schema.payload import DepthMap
+from visionrouter.schema.prediction import Evidence, Prediction
+from visionrouter.schema.request import Query
+from visionrouter.schema.task import Task
+
+TAG = "fault"
+"""The tag of a request that asks for a fault by name."""
+
+
+class Fault(StrEnum):
+    """What may be done to a query."""
+
+    SLOW = "slow"  # answers `slow_ms` later
+    EXCEPTION = "exception"
+    OUT_OF_MEMORY = "out_of_memory"
+    HANG = "hang"  # never answers
+    SEIZE = "seize"  # never answers, nor lets another thread run: only ever inside a process of its own
+    CRASH = "crash"  # ends the process it runs in: only ever inside a process of its own
+    SWELL = "swell"  # takes memory until something stops it, at most 4 GB
+    NAN = "nan"  # a signal that is no number
+    WRONG_SHAPE = "wrong_shape"  # an answer to an image of another size
+    WRONG_KIND = "wrong_kind"  # an answer to another task
+    CONSTANT = "constant"  # one value over the whole image
+
+
+class FaultyBackend(Backend):
+    """Answers as `inner` does (default: a fake), but for the fault that `fault` names, or that a request names by tag.
+
+    Between faults it is well, so one router can be led through all of them.
+    """
+
+    def __init__(
+        self,
+        *,
+        inner: Backend | None = None,
+        fault: str | None = None,
+        slow_ms: float = 200.0,
+        load_fault: str | None = None,
+        batch_limit: int = 8,
+    ) -> None:
+        self._inner = (
+            FakeBackend(inline=False, batch_limit=batch_limit, remember=False) if inner is None else inner
+        )
+        self.spec = replace(self._inner.spec, name="faulty" if inner is None else self._inner.spec.name)
+        self._fault = None if fault is None else Fault(fault)
+        self._load_fault = None if load_fault is None else Fault(load_fault)
+        self._slow_ms = slow_ms
+
+    def load(self) -> None:
+        if self._load_fault is not None:
+            self._before(self._load_fault)
+        self._inner.load()
+
+    def unavailable(self) -> str | None:
+        return self._inner.unavailable()
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        faults = [Fault(query.tags[TAG]) if TAG in query.tags else self._fault for query in queries]
+        for fault in faults:
+            if fault is not None:
+                self._before(fault)
+        predictions = self._inner.predict(queries)
+        return [self._after(f, q, p) for f, q, p in zip(faults, queries, predictions, strict=True)]
+
+    def _before(self, fault: Fault) -> None:
+        match fault:
+            case Fault.SLOW:
+                time.sleep(self._slow_ms / 1000)
+            case Fault.EXCEPTION:
+                raise RuntimeError("a fault was asked for")
+            case Fault.OUT_OF_MEMORY:
+                raise ResourceError("a fault was asked for: out of memory")
+            case Fault.HANG:
+                while True:
+                    time.sleep(3600)
+            case Fault.SEIZE:
+                ctypes.PyDLL(None).sleep(3600)
+            case Fault.CRASH:
+                os.abort()
+            case Fault.SWELL:
+                held = []
+                for _ in range(256):
+                    held.append(np.ones(1 << 24, np.uint8))
+                    time.sleep(0.005)
+                raise ResourceError(f"{len(held) << 24} bytes were taken and nothing stopped it")
+
+    def _after(self, fault: Fault | None, query: Query, prediction: Prediction) -> Prediction:
+        if fault is Fault.NAN:
+            return replace(prediction, evidence=Evidence({"score": math.nan}))
+        if fault is Fault.WRONG_SHAPE:
+            larger = Image(np.zeros((query.image.height + 1, query.image.width, 3), np.uint8))
+            return self._inner.predict([replace(query, image=larger)])[0]
+        if fault is Fault.WRONG_KIND:
+            other = Task.CLASSIFY if query.task is not Task.CLASSIFY else Task.DEPTH
+            return FakeBackend().predict([replace(query, task=other)])[0]
+        if fault is Fault.CONSTANT:
+            flat = np.full((query.image.height, query.image.width), 3, np.float32)
+            return replace(prediction, payload=DepthMap(flat, "m"))
+        return prediction

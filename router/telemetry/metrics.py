@@ -1,0 +1,147 @@
+"""Prometheus metrics. Times are in seconds, counts end in `_total`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Protocol
+from weakref import ref
+
+from visionrouter.engine.breaker import BreakerState
+from visionrouter.engine.options import LaneState
+from visionrouter.schema.decision import Attempt, Decision, Outcome
+from visionrouter.schema.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import Metric
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_OVERHEAD = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25)
+
+
+class Watched(Protocol):
+    """A router, as far as its lanes go."""
+
+    def states(self) -> Mapping[str, LaneState]: ...
+
+
+class Metrics:
+    """Counts and times every decision, and shows the lanes of the routers it watches whenever it is scraped.
+
+    `registry`: where the metrics are registered (default: the library's own). Raises `MissingExtraError` without
+    prometheus-client.
+    """
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        try:
+            import prometheus_client as prometheus
+        except ImportError as error:
+            raise MissingExtraError(
+                "metrics need prometheus-client; pip install 'visionrouter[telemetry]'"
+            ) from error
+        where = prometheus.REGISTRY if registry is None else registry
+
+        def counter(name: str, help_: str, *labels: str) -> Any:
+            return prometheus.Counter(f"visionrouter_{name}", help_, labels, registry=where)
+
+        def histogram(name: str, help_: str, buckets: tuple[float, ...], *labels: str) -> Any:
+            return prometheus.Histogram(
+                f"visionrouter_{name}_seconds", help_, labels, registry=where, buckets=buckets
+            )
+
+        self._requests = counter(
+            "requests", "Requests answered, by how.", "task", "outcome", "policy", "rule"
+        )
+        self._abstentions = counter("abstentions", "Requests answered with no answer.", "task", "reason")
+        self._attempts = counter("attempts", "Backends asked, by what was said of it.", "backend", "reason")
+        self._fallbacks = counter("fallbacks", "Steps from one backend to the next.", "from", "to", "reason")
+        self._request = histogram("request_duration", "A request, start to end.", _SECONDS, "task")
+        self._overhead = histogram(
+            "router_overhead", "Of a request, what no backend took.", _OVERHEAD, "task"
+        )
+        self._backend = histogram(
+            "backend_duration", "An attempt, less its wait.", _SECONDS, "backend", "task"
+        )
+        self._wait = histogram("queue_wait", "An attempt's wait for its backend.", _SECONDS, "backend")
+        self._risk = prometheus.Gauge(
+            "visionrouter_risk_upper_bound",
+            "Certified bound on the risk of what was last accepted.",
+            ("backend", "task"),
+            registry=where,
+        )
+        self._lanes = _Lanes()
+        where.register(self._lanes)
+
+    def watch(self, router: Watched, name: str = "default") -> None:
+        """Show the router's queues and breakers, under the label `router`, until it is let go."""
+        self._lanes.watched[name] = ref(router)
+
+    def record(self, decision: Decision) -> None:
+        task = decision.task.value
+        self._requests.labels(task, decision.outcome.value, decision.policy, decision.rule).inc()
+        if decision.outcome in (Outcome.ABSTAINED, Outcome.FAILED):
+            self._abstentions.labels(task, decision.reason.value).inc()
+        self._request.labels(task).observe(decision.elapsed_ms / 1000)
+        self._overhead.labels(task).observe(max(0.0, decision.overhead_ms) / 1000)
+        for part in (decision, *decision.children):
+            self._record_attempts(part.attempts)
+
+    def _record_attempts(self, attempts: tuple[Attempt, ...]) -> None:
+        for attempt in attempts:
+            self._attempts.labels(attempt.backend, attempt.verdict.reason.value).inc()
+            ran_ms = attempt.latency_ms - attempt.queue_ms
+            self._backend.labels(attempt.backend, attempt.task.value).observe(max(0.0, ran_ms) / 1000)
+            self._wait.labels(attempt.backend).observe(attempt.queue_ms / 1000)
+            risk = attempt.verdict.risk
+            if risk is not None and attempt.verdict.accepted:
+                self._risk.labels(attempt.backend, attempt.task.value).set(risk.bound)
+        for one, other in pairwise(attempts):
+            if not one.verdict.accepted:
+                self._fallbacks.labels(one.backend, other.backend, one.verdict.reason.value).inc()
+
+
+class _Lanes:
+    """A collector of what the lanes of living routers are doing at the time of a scrape."""
+
+    def __init__(self) -> None:
+        self.watched: dict[str, ref[Watched]] = {}
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: the names are not known before there is a router."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        labels = ("router", "backend")
+        depth = GaugeMetricFamily("visionrouter_queue_depth", "Jobs waiting.", labels=labels)
+        running = GaugeMetricFamily("visionrouter_running", "Jobs under way.", labels=labels)
+        oldest = GaugeMetricFamily(
+            "visionrouter_queue_oldest_seconds", "Wait of the first in the queue.", labels=labels
+        )
+        state = GaugeMetricFamily(
+            "visionrouter_breaker_state", "1 for the state a breaker is in.", labels=(*labels, "state")
+        )
+        opened = CounterMetricFamily("visionrouter_breaker_opened", "Times it opened.", labels=labels)
+        restarts = CounterMetricFamily("visionrouter_restarts", "Processes replaced.", labels=labels)
+        dropped = CounterMetricFamily(
+            "visionrouter_dropped", "Jobs that came to nothing, by why.", labels=(*labels, "why")
+        )
+        for name, watched in list(self.watched.items()):
+            router = watched()
+            if router is None:
+                del self.watched[name]
+                continue
+            for backend, lane in router.states().items():
+                at = [name, backend]
+                depth.add_metric(at, lane.waiting)
+                running.add_metric(at, lane.running)
+                oldest.add_metric(at, lane.oldest_ms / 1000)
+                for each in BreakerState:
+                    state.add_metric([*at, each.value], float(lane.breaker is each))
+                opened.add_metric(at, lane.calls.opened)
+                restarts.add_metric(at, lane.restarts)
+                for why in ("refused", "shed", "discarded", "late"):
+                    dropped.add_metric([*at, why], getattr(lane, why))
+        yield from (depth, running, oldest, state, opened, restarts, dropped)
