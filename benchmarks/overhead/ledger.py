@@ -7,15 +7,15 @@ LEDGER is where the ledger is written: a file of a temporary folder, or a postgr
 
 from __future__ import annotations
 
-import os
-import platform
+import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 from visionrouter.backends.fake import FakeBackend
-from visionrouter.benchmarks.overhead.router import ANSWER, ASKED, IMAGE, LIMITS, row, sequential
+from visionrouter.benchmarks.overhead.router import ANSWER, ASKED, IMAGE, LIMITS
+from visionrouter.benchmarks.overhead.timing import machine, sequential
 from visionrouter.ledger import Ledger
 from visionrouter.policies import compile_policy, load_policy
 from visionrouter.router import Router
@@ -36,6 +36,11 @@ EXPERIMENTS: dict[str, dict[str, object]] = {
 }  # fmt: skip
 
 
+def row(name: str, taken: list[float]) -> None:
+    cuts = statistics.quantiles(taken, n=100)
+    print(f"{name:<34} {statistics.median(taken):9.1f} {cuts[94]:9.1f} {cuts[98]:9.1f}")
+
+
 def policy(experiment: dict[str, object]) -> dict[str, object]:
     return {
         "schema_version": 1,
@@ -46,7 +51,7 @@ def policy(experiment: dict[str, object]) -> dict[str, object]:
 
 
 def written_per_second(where: str, n: int = 20_000) -> float:
-    with Router([FakeBackend(script=ANSWER)], limits=LIMITS) as router:
+    with Router([FakeBackend(script=ANSWER, remember=False)], limits=LIMITS) as router:
         decision = router.run(IMAGE, ASKED).decision
     with Ledger(where, queue_limit=n) as ledger:
         start_s = time.perf_counter()
@@ -56,20 +61,21 @@ def written_per_second(where: str, n: int = 20_000) -> float:
         return n / (time.perf_counter() - start_s)
 
 
-def paced(router: Router, n: int = 2000, every_s: float = 0.005) -> list[float]:
-    """Microseconds of each of `n` requests, `every_s` apart: as traffic comes, with the writer at work between."""
-    taken = []
+def paced(*routers: Router, n: int = 1500, every_s: float = 0.004) -> list[list[float]]:
+    """Microseconds of each of `n` requests to each router in turn, `every_s` apart: the writer is at work between."""
+    taken: list[list[float]] = [[] for _ in routers]
     for i in range(n + 100):
-        start_ns = time.perf_counter_ns()
-        router.run(IMAGE, ASKED)
-        if i >= 100:
-            taken.append((time.perf_counter_ns() - start_ns) / 1000)
-        time.sleep(every_s)
+        for router, kept in zip(routers, taken, strict=True):
+            start_ns = time.perf_counter_ns()
+            router.run(IMAGE, ASKED)
+            if i >= 100:
+                kept.append((time.perf_counter_ns() - start_ns) / 1000)
+            time.sleep(every_s)
     return taken
 
 
 def main() -> None:
-    print(f"{platform.machine()}, {os.cpu_count()} cores; Python {platform.python_version()}\n")
+    print(f"{machine('sqlalchemy')}\n")
     print(f"{'microseconds':<34} {'p50':>9} {'p95':>9} {'p99':>9}")
     request = Request(IMAGE, ASKED, tags={"camera": "c1"})
     for name, experiment in EXPERIMENTS.items():
@@ -77,14 +83,18 @@ def main() -> None:
         row(f"assign, {name}", sequential(lambda made=compiled: made.assign(request), 20_000))  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as folder:
         where = sys.argv[1] if len(sys.argv) > 1 else str(Path(folder) / "ledger.db")
-        with Router([FakeBackend(script=ANSWER)], limits=LIMITS) as router:
-            decision = router.run(IMAGE, ASKED).decision
-            row("router.run, 200 a second", paced(router))
-        with Ledger(where) as ledger:
+        fakes = [FakeBackend(script=ANSWER, remember=False) for _ in "ab"]
+        with (
+            Ledger(where) as ledger,
+            Router([fakes[0]], limits=LIMITS) as plain,
+            Router([fakes[1]], limits=LIMITS, sinks=[ledger]) as recorded,
+        ):
+            decision = plain.run(IMAGE, ASKED).decision
             row("ledger.record", sequential(lambda: ledger.record(decision), 5_000))
             ledger.flush(60)
-            with Router([FakeBackend(script=ANSWER)], limits=LIMITS, sinks=[ledger]) as router:
-                row("the same with a ledger", paced(router))
+            without, with_it = paced(plain, recorded)
+            row("router.run, 125 a second", without)
+            row("the same with a ledger", with_it)
             lost = ledger.stats.lost
         print(f"\nlost: {lost}; written: {written_per_second(where):,.0f} decisions/s")
 

