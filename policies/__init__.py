@@ -5,6 +5,7 @@ The models and the YAML reader are imported when the first policy is loaded.
 
 from typing import TYPE_CHECKING, Any
 
+from visionrouter.policies.assign import UNASSIGNED, Assignment
 from visionrouter.policies.licences import Licences
 from visionrouter.policies.load import PolicySource, load_policy, preset_names
 from visionrouter.policies.resolve import BackendInfo, Resolved, resolve
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from visionrouter.policies.model import Policy
 
 __all__ = [
+    "UNASSIGNED",
+    "Assignment",
     "BackendInfo",
     "CompiledPolicy",
     "Explanation",

@@ -72,6 +72,52 @@ def compile_expression(source: str) -> Expression:
     return Expression(source, _inputs(conjuncts), possible, program, _inputs(rest))
 
 
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An expression that names something, ready to run. `program` is None where it is just its one input, as it stands."""
+
+    source: str
+    needs: tuple[Input, ...]
+    program: Any | None
+
+    def of(self, request: Request, context: Context) -> str | None:
+        """Its text for a request; None where that cannot be told, or is neither text nor a whole number."""
+        try:
+            if self.program is None:
+                value = self.needs[0].read(request, context)
+            else:
+                value = self.program.execute(
+                    {wanted.variable: wanted.read(request, context) for wanted in self.needs}
+                )
+        except Exception:
+            return None
+        if isinstance(value, str):
+            return value
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+@lru_cache(maxsize=1024)
+def compile_value(source: str) -> Value:
+    """Compile and check an expression that gives text or a whole number. Raises `ConditionError` as conditions do."""
+    import cel
+
+    if len(source) > MAX_CHARACTERS:
+        raise ConditionError(f"has {len(source):,} characters; the cap is {MAX_CHARACTERS:,}")
+    _check_functions(_parse(source).functions())
+    conjuncts = parse_condition(source, lambda text: cel.compile(text).execute({}))
+    whole = conjuncts[0]
+    part = _parse(whole.text)
+    _check_variables(part, whole)
+    if not whole.inputs:
+        raise ConditionError("reads nothing of the request, so that all requests would be one")
+    samples = {found.variable: found.sample for found in whole.inputs if found.sample is not None}
+    sample = part.execute(samples) if len(conjuncts) == 1 and len(samples) == len(whole.inputs) else None
+    if len(conjuncts) > 1 or (sample is not None and type(sample) not in (str, int)):
+        raise ConditionError("gives neither text nor a whole number")
+    direct = whole.text == whole.inputs[0].variable
+    return Value(source, whole.inputs, None if direct else part)
+
+
 def _inputs(conjuncts: Iterable[Conjunct]) -> tuple[Input, ...]:
     return tuple(dict.fromkeys(found for conjunct in conjuncts for found in conjunct.inputs))
 

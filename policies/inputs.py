@@ -26,6 +26,7 @@ REQUEST: dict[str, Read] = {
     "criticality": lambda r, _: r.criticality.value,
     "deadline_ms": lambda r, _: math.inf if r.deadline_ms is None else r.deadline_ms,
     "seed": lambda r, _: r.seed,
+    "id": lambda r, _: r.id,
     "has_prompts": lambda r, _: bool(r.prompts),
 }
 IMAGE: dict[str, Read] = {
@@ -55,6 +56,7 @@ _SAMPLES: dict[str, object] = {
     "request.tags": {},
     "request.deadline_ms": 1000.0,
     "request.seed": 0,
+    "request.id": "0",
     "request.has_prompts": False,
     "image.width": 640,
     "image.height": 480,

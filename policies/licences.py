@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 NON_COMMERCIAL = "non-commercial"
 """The word for every licence that forbids commercial use."""
@@ -34,14 +34,24 @@ def matches(part: str, word: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Licences:
-    """`deny` wins over `allow`; `allow` is None where every licence that is not denied may run."""
+    """`deny` wins over `allow`; `allow` is None where every licence that is not denied may run. `outer` must permit too."""
 
     deny: tuple[str, ...] = ()
     allow: tuple[str, ...] | None = None
+    outer: Licences | None = None
+
+    def within(self, outer: Licences) -> Licences:
+        """These and those of `outer`: what runs must be permitted by both."""
+        return replace(self, outer=outer)
 
     def permits(self, licence: str) -> bool:
         """True when no part of the SPDX expression is denied and, with an `allow` list, each is on it."""
         parts = parts_of(licence)
+        if self.outer is not None and not self.outer.permits(licence):
+            return False
         if any(matches(part, word) for part in parts for word in self.deny):
             return False
         return self.allow is None or all(any(matches(part, word) for word in self.allow) for part in parts)
+
+
+ALL_PERMITTED = Licences()

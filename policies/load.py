@@ -29,8 +29,10 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _PRESETS.glob("*.yaml")))
 
 
-def load_policy(source: PolicySource) -> Policy:
+def load_policy(source: PolicySource, *, as_arm: bool = False) -> Policy:
     """Read and check a policy. A preset's name wins over a file of that name (write `./default` for the file).
+
+    `as_arm`: it is to be an arm of an experiment, so it may hold none.
 
     Raises `PolicyError`, one line a mistake: `file:line: path: what is wrong; the mend`.
     """
@@ -40,11 +42,14 @@ def load_policy(source: PolicySource) -> Policy:
     if isinstance(source, Policy):
         return source
     if isinstance(source, Mapping):
-        return _validate(Document(source, {}), "policy")
+        return _validate(Document(source, {}), "policy", Path(), as_arm)
     if isinstance(source, str) and source in preset_names():
         path = _PRESETS / f"{source}.yaml"
-        return _validate(read_document(path.read_bytes(), path.name, PolicyError), path.name)
-    return _validate(read_document(_read(source), str(source), PolicyError), str(source))
+        return _validate(
+            read_document(path.read_bytes(), path.name, PolicyError), path.name, _PRESETS, as_arm
+        )
+    document = read_document(_read(source), str(source), PolicyError)
+    return _validate(document, str(source), Path(source).parent, as_arm)
 
 
 def _read(source: str | Path) -> bytes:
@@ -67,13 +72,13 @@ def _read(source: str | Path) -> bytes:
     )
 
 
-def _validate(document: Document, origin: str) -> Policy:
+def _validate(document: Document, origin: str, folder: Path, as_arm: bool) -> Policy:
     from pydantic import ValidationError
 
     from visionrouter.policies.model import Policy
 
     try:
-        return Policy.model_validate(document.data)
+        return Policy.model_validate(document.data, context={"folder": folder, "as_arm": as_arm})
     except ValidationError as error:
         mistakes = error.errors(include_url=False)
         lines = [_describe(mistake, document, origin) for mistake in mistakes[:_MAX_SHOWN]]
@@ -118,7 +123,7 @@ def _wrong(mistake: ErrorDetails, context: Mapping[str, Any]) -> str:
         case "literal_error":
             known = re.findall(r"'([^']*)'", context["expected"])
             return f"{_show(given)} is not one of {', '.join(known) or context['expected']}{nearest(str(given)[:60], known)}"
-        case "value_error" if "when" in mistake["loc"]:
+        case "value_error" if mistake["loc"][-1:] in (("when",), ("unit",), ("eligible",)):
             return f"`{str(given)[:200]}` {context['error']}"
         case "value_error":
             return str(context["error"])

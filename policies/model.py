@@ -11,19 +11,17 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
+from visionrouter.policies.experiment_model import ArmModel, Experiments
 from visionrouter.policies.expression import compile_expression
 from visionrouter.policies.licences import Licences
-from visionrouter.policies.syntax import nearest
+from visionrouter.policies.strict import Name, Strict
 from visionrouter.schema.decision import OnError
 from visionrouter.schema.limit_model import LimitModel, SignalName
 from visionrouter.schema.route import (
@@ -41,30 +39,8 @@ from visionrouter.schema.route import (
     Uncertified,
 )
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$")]
 Share = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
 Milliseconds = Annotated[float, Field(strict=True, gt=0, le=86_400_000, allow_inf_nan=False)]
-
-
-class Strict(BaseModel):
-    """Frozen, and an unknown key is an error that names the nearest known one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _only_known_keys(cls, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            known = [field.alias or name for name, field in cls.model_fields.items()]
-            for key in data:
-                if key not in known:
-                    hint = nearest(str(key), known)
-                    raise PydanticCustomError(
-                        "unknown_key",
-                        "is not a key here{hint} (keys: {known})",
-                        {"key": str(key), "hint": hint, "known": ", ".join(known)},
-                    )
-        return data
 
 
 class LicencesModel(Strict):
@@ -278,6 +254,7 @@ class Policy(Strict):
     licences: LicencesModel = LicencesModel()
     rules: tuple[RuleModel, ...] = ()
     default: DefaultModel
+    experiment: Experiments = ()
 
     @model_validator(mode="after")
     def _rule_names_are_unique(self) -> Self:
@@ -299,3 +276,8 @@ class Policy(Strict):
             self.canonical(), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
         )
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+# An arm holds a route or a policy, and a policy holds experiments: the ring is closed here.
+ArmModel.model_rebuild(_types_namespace={"RouteModel": RouteModel, "Policy": Policy})
+Policy.model_rebuild()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from visionrouter.policies.expression import CASES, Case
 from visionrouter.policies.licences import KNOWN, Licences, matches, parts_of
 from visionrouter.policies.resolve import BackendInfo, resolve
-from visionrouter.policies.select import CompiledPolicy, compile_policy
+from visionrouter.policies.select import CompiledPolicy, Selected, compile_policy
 from visionrouter.policies.syntax import nearest
 from visionrouter.schema.decision import Reason
 from visionrouter.schema.route import KIND_WORDS, Route
@@ -62,9 +62,30 @@ def check_against(policy: Policy | CompiledPolicy, backends: Mapping[str, Backen
         findings.append(
             Finding("warning", "default", "is never reached: the rules above match every request")
         )
-    return findings + _route(
-        "default.route", compiled.default, _tasks(left or CASES), backends, compiled.licences
-    )
+    findings += _route("default.route", compiled.default, _tasks(left or CASES), backends, compiled.licences)
+    return findings + _arms(compiled, backends)
+
+
+def _arms(compiled: CompiledPolicy, backends: Mapping[str, BackendInfo]) -> list[Finding]:
+    findings = []
+    for i, experiment in enumerate(compiled.policy.experiment):
+        condition = compiled.experiments[i].eligible
+        cases = CASES if condition is None else condition.possible
+        if not cases:
+            findings.append(
+                Finding("warning", f"experiment[{i}].eligible", "no request fulfils it: nobody takes part")
+            )
+        for j, arm in enumerate(experiment.arms):
+            place = f"experiment[{i}].arms[{j}]"
+            does = compiled.arm(experiment.name, arm.name)
+            if isinstance(does, Selected):
+                findings += _route(f"{place}.route", does.route, _tasks(cases), backends, does.licences)
+            elif does is not compiled:
+                findings += [
+                    replace(found, path=f"{place}.policy.{found.path}")
+                    for found in check_against(does, backends)
+                ]
+    return findings
 
 
 def _tasks(cases: frozenset[Case]) -> tuple[Task, ...]:

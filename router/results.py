@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from visionrouter.composite import answer
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.engine import Run
-from visionrouter.policies import CompiledPolicy
+from visionrouter.policies import Assignment, CompiledPolicy
 from visionrouter.schema.decision import Decision
 from visionrouter.schema.request import Request
 from visionrouter.schema.result import Result
 from visionrouter.schema.task import Task
 
 
+def asked(request: Request, assignment: Assignment) -> dict[str, Any]:
+    """What a decision keeps of its request: the arm, and what conditions could read."""
+    context = request.context
+    return {
+        "variant": assignment.variant,
+        "experiment": assignment.experiment,
+        "variant_reason": assignment.reason,
+        "unit": assignment.unit,
+        "criticality": request.criticality.value,
+        "requested_ms": request.deadline_ms,
+        "image_size": request.image.size,
+        "has_prompts": bool(request.prompts),
+        "seed": request.seed,
+        "context": {k: v for k, v in context.items() if isinstance(v, str | bool | int | float)}
+        if context
+        else {},
+    }
+
+
 def single_result(
-    request: Request, policy: CompiledPolicy, rule: str, run: Run, deadline: Deadline
+    request: Request,
+    policy: CompiledPolicy,
+    rule: str,
+    assignment: Assignment,
+    run: Run,
+    deadline: Deadline,
 ) -> Result:
     """The result of a request of one task."""
     chosen, elapsed_ms = run.chosen, deadline.elapsed_ms()
@@ -35,6 +60,7 @@ def single_result(
         overhead_ms=elapsed_ms - run.waited_ms,
         notes=request.image.notes,
         tags=request.tags,
+        **asked(request, assignment),
     )
     if chosen is None:
         return Result(
@@ -63,7 +89,11 @@ def single_result(
 
 
 def composite_result(
-    request: Request, policy: CompiledPolicy, parts: Mapping[str, Result], deadline: Deadline
+    request: Request,
+    policy: CompiledPolicy,
+    assignment: Assignment,
+    parts: Mapping[str, Result],
+    deadline: Deadline,
 ) -> Result:
     """The result of a composite, from those of its steps by name."""
     joined = answer(request.instruction, request.image, parts)
@@ -83,6 +113,7 @@ def composite_result(
         notes=(*request.image.notes, *joined.notes),
         tags=request.tags,
         children=tuple(part.decision for part in results),
+        **asked(request, assignment),
     )
     return Result(
         request_id=request.id,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from visionrouter.engine.options import EngineOptions, LaneState
 from visionrouter.engine.waiting import AsyncWaiter, BlockingWaiter, Waiter, drive
 from visionrouter.intake import parts_of, query_of, request_of
 from visionrouter.policies import (
+    Assignment,
     CompiledPolicy,
     PolicySource,
     Step,
@@ -30,8 +31,8 @@ from visionrouter.policies import (
     compile_policy,
     load_policy,
 )
-from visionrouter.results import composite_result, single_result
-from visionrouter.schema.decision import Reason, Sink
+from visionrouter.results import asked, composite_result, single_result
+from visionrouter.schema.decision import Decision, Reason, Sink
 from visionrouter.schema.errors import CalibrationError, PolicyError, VisionRouterError
 from visionrouter.schema.image import DEFAULT_LIMITS, Image, ImageLimits, ImageSource, load_image
 from visionrouter.schema.request import Criticality, Request
@@ -70,6 +71,22 @@ class Explanation:
     policy: str
     policy_hash: str
     routes: tuple[RoutePreview, ...]
+    assignment: Assignment
+
+
+class ShadowRunner(Protocol):
+    """Runs other arms of a request that was answered. `submit` must neither wait nor raise."""
+
+    def submit(self, request: Request, assignment: Assignment) -> None: ...
+
+
+@runtime_checkable
+class ImageSink(Protocol):
+    """A sink that may keep the picture of a decision; neither method may wait."""
+
+    def wants_image(self, decision: Decision) -> bool: ...
+
+    def record_image(self, decision: Decision, image: Image) -> None: ...
 
 
 class Router:
@@ -78,7 +95,7 @@ class Router:
     `backends` come from a profile (`Router.from_profile("nano")`) or are given. `policy` is a preset's name, a path or
     a compiled policy. `limits`: per backend and task, what a prediction must keep to be accepted. `calibrations`: files
     that `calibrate` wrote, for policies that accept by confidence or by risk. `sinks` are handed every decision.
-    `cache` keeps answers to give them again.
+    `cache` keeps answers to give them again. `shadow` runs the arms that the policy draws beside the answer.
 
     Weights are read at the first request that needs them, or by `warm_up`. Use as a context manager, or call `close`.
     A router may be used from several threads and event loops at once.
@@ -93,6 +110,7 @@ class Router:
         calibrations: Sequence[CalibrationSource] = (),
         drift: Drift | None = None,
         sinks: Sequence[Sink] = (),
+        shadow: ShadowRunner | None = None,
         image_limits: ImageLimits = DEFAULT_LIMITS,
         options: EngineOptions = EngineOptions(),
         cache: ResultCache | None = None,
@@ -109,7 +127,8 @@ class Router:
             raise PolicyError(
                 f"policy {self.policy.name}: " + "; ".join(f"{f.path}: {f.message}" for f in wrong)
             )
-        self._sinks = tuple(sinks)
+        self._sinks = tuple((sink, sink if isinstance(sink, ImageSink) else None) for sink in sinks)
+        self._shadow = shadow
         self._image_limits = image_limits
         documents = _documents(calibrations)
         self._calibrations = Calibrations(limits, documents, drift)
@@ -128,6 +147,7 @@ class Router:
         calibrations: Sequence[CalibrationSource] = (),
         drift: Drift | None = None,
         sinks: Sequence[Sink] = (),
+        shadow: ShadowRunner | None = None,
         image_limits: ImageLimits = DEFAULT_LIMITS,
         options: EngineOptions = EngineOptions(),
         cache: ResultCache | None = None,
@@ -143,6 +163,7 @@ class Router:
             calibrations=calibrations,
             drift=drift,
             sinks=sinks,
+            shadow=shadow,
             image_limits=image_limits,
             options=options,
             cache=cache,
@@ -154,6 +175,10 @@ class Router:
         Raises `ImageError`, `InstructionError` or `RequestError` for a user's mistake; what backends do never raises.
         """
         return drive(self._answer(self.request(image, instruction, **options), BlockingWaiter()))
+
+    def answer(self, request: Request, assignment: Assignment | None = None) -> Result:
+        """As `run`, for a request that is made already; in the arm of `assignment` where one is given."""
+        return drive(self._answer(request, BlockingWaiter(), assignment))
 
     async def arun(self, image: ImageSource, instruction: str | Instruction | Task, **options: Any) -> Result:
         """As `run`, from asyncio: images are decoded off the loop, and parts of a composite run side by side."""
@@ -243,9 +268,10 @@ class Router:
         """What would be done with this request, and why, without running any model."""
         request = self.request(image, instruction, **options)
         previews = []
+        assignment = self.policy.assign(request, request.context)
         for name, part in parts_of(request):
-            why = self.policy.explain(part, part.context)
-            plan = self._engine.itinerary(why.route, query_of(part), self.policy.licences)
+            why = self.policy.explain(part, part.context, assignment)
+            plan = self._engine.itinerary(why.route, query_of(part), why.licences)
             previews.append(
                 RoutePreview(
                     name,
@@ -257,14 +283,16 @@ class Router:
                     why.route.otherwise,
                 )
             )
-        return Explanation(request.instruction, self.policy.name, self.policy.digest, tuple(previews))
+        return Explanation(
+            request.instruction, self.policy.name, self.policy.digest, tuple(previews), assignment
+        )
 
     def made_with(self, request: Request) -> Mapping[str, MadeWith]:
         """What the answers to a request are made with, by who makes them; "a+b" for those of a mended with b's."""
         found: dict[str, MadeWith] = {}
         for _, part in parts_of(request):
-            route = self.policy.select(part, part.context).route
-            found |= self._engine.made_with(route, query_of(part), self.policy.licences)
+            selected = self.policy.select(part, part.context)
+            found |= self._engine.made_with(selected.route, query_of(part), selected.licences)
         return found
 
     def audit(self, subject: str, task: Task, loss: float, probability: float = 1.0) -> None:
@@ -314,21 +342,28 @@ class Router:
 
         await asyncio.to_thread(self.close)
 
-    async def _answer(self, request: Request, waiter: Waiter) -> Result:
+    async def _answer(self, request: Request, waiter: Waiter, given: Assignment | None = None) -> Result:
         deadline = Deadline.of(request.deadline_ms)
+        assignment = self.policy.assign(request, request.context) if given is None else given
         if request.instruction.task is Task.COMPOSITE:
-            result = await self._composite(request, deadline, waiter)
+            result = await self._composite(request, assignment, deadline, waiter)
         else:
-            result = await self._single(request, deadline, waiter)
-        for sink in self._sinks:
+            result = await self._single(request, assignment, deadline, waiter)
+        for sink, pictures in self._sinks:
             try:
                 sink.record(result.decision)
+                if pictures is not None and pictures.wants_image(result.decision):
+                    pictures.record_image(result.decision, request.image)
             except Exception:
                 _log.exception("a sink failed to record decision %s; the answer is not affected", request.id)
+        if self._shadow is not None and assignment.shadows:
+            self._shadow.submit(request, assignment)
         return result
 
-    async def _single(self, request: Request, deadline: Deadline, waiter: Waiter) -> Result:
-        selected = self.policy.select(request, request.context)
+    async def _single(
+        self, request: Request, assignment: Assignment, deadline: Deadline, waiter: Waiter
+    ) -> Result:
+        selected = self.policy.select(request, request.context, assignment)
         route = selected.route
         key = None
         if self._cache is not None:
@@ -336,22 +371,24 @@ class Router:
             key = cache_key(request, route, stands_on)
             kept = self._cache.get(key, request, selected.rule, deadline.elapsed_ms())
             if kept is not None:
-                return kept
+                return replace(kept, decision=replace(kept.decision, **asked(request, assignment)))
         if deadline.budget_ms is None and route.deadline_ms is not None:
             deadline = replace(deadline, budget_ms=route.deadline_ms)
         run = await self._engine.run(
-            route, query_of(request), self.policy.licences, request.tags, deadline, waiter
+            route, query_of(request), selected.licences, request.tags, deadline, waiter
         )
-        result = single_result(request, self.policy, selected.rule, run, deadline)
+        result = single_result(request, self.policy, selected.rule, assignment, run, deadline)
         if self._cache is not None and key is not None:
             self._cache.put(key, result)
         return result
 
-    async def _composite(self, request: Request, deadline: Deadline, waiter: Waiter) -> Result:
+    async def _composite(
+        self, request: Request, assignment: Assignment, deadline: Deadline, waiter: Waiter
+    ) -> Result:
         named = parts_of(request)
-        results = await waiter.gather([self._single(part, deadline, waiter) for _, part in named])
+        results = await waiter.gather([self._single(part, assignment, deadline, waiter) for _, part in named])
         parts = {name: result for (name, _), result in zip(named, results, strict=True)}
-        return composite_result(request, self.policy, parts, deadline)
+        return composite_result(request, self.policy, assignment, parts, deadline)
 
 
 def _documents(sources: Sequence[CalibrationSource]) -> list[CalibrationDocument]:

@@ -20,6 +20,15 @@ def as_text(explanation: Explanation) -> str:
     if asked.palette:
         lines.append("  palette   " + ", ".join(f"{entry.label} {entry.rgb}" for entry in asked.palette))
     lines.append(f"policy      {explanation.policy} ({explanation.policy_hash[:12]})")
+    given = explanation.assignment
+    if given.experiment is not None:
+        arm = f"arm {given.variant!r}" if given.variant else "no arm"
+        unit = "" if given.unit is None else f", unit {given.unit!r}"
+        lines.append(
+            f"experiment  {given.experiment}: {arm} ({given.reason})"
+            + unit
+            + (f"; in shadow: {', '.join(given.shadows)}" if given.shadows else "")
+        )
     for route in explanation.routes:
         lines.append(f"{route.step}: rule {route.rule!r}")
         for step in route.steps:

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from visionrouter.cli.calibrate import calibrate
+from visionrouter.cli.compare import compare
+from visionrouter.cli.experiments import policy_diff, policy_test, replay
+from visionrouter.cli.ledger import ledger
 from visionrouter.cli.proving_ground import scenes, tune
 from visionrouter.schema.errors import VisionRouterError
 
@@ -182,7 +185,12 @@ def schema(what: str | None) -> None:
     click.echo(json.dumps(chosen, indent=2))
 
 
+policy.add_command(policy_diff)
+policy.add_command(policy_test)
 cli.add_command(calibrate)
+cli.add_command(compare)
+cli.add_command(ledger)
+cli.add_command(replay)
 cli.add_command(scenes)
 cli.add_command(tune)
 

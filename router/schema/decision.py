@@ -74,6 +74,19 @@ class Reason(StrEnum):
     EXHAUSTED = "exhausted"
 
 
+class VariantReason(StrEnum):
+    """Why a request got its variant, or none."""
+
+    NO_EXPERIMENT = "no_experiment"
+    SPLIT = "split"  # by the hash of its unit
+    SHADOW = "shadow"  # run beside the answer, never instead of it
+    HOLDOUT = "holdout"  # the unit is kept out, to measure all experiments against
+    NOT_ELIGIBLE = "not_eligible"
+    OUTSIDE_NAMESPACE = "outside_namespace"  # the unit is another experiment's
+    UNIT_MISSING = "unit_missing"  # the request does not say which unit it belongs to
+    STOPPED = "stopped"  # the kill switch
+
+
 @dataclass(frozen=True, slots=True)
 class Risk:
     """A bound on the risk of what is accepted: at most `bound` <= `alpha` with confidence 1 - `delta`."""
@@ -134,7 +147,9 @@ class Decision:
 
     `elapsed_ms` is the request from start to end; `overhead_ms` what of it was not spent in backends. `skipped` lists
     backends the route left out before trying, each with its reason. `children` are the decisions of a composite's
-    parts, in the order of its plan.
+    parts, in the order of its plan. `variant` is the arm of `experiment` that answered, None where the policy's own
+    rules did; `unit` is what was hashed for it. From `criticality` on: what else conditions could read, so that another
+    policy can be replayed; `requested_ms` is the deadline the request brought itself, `context` keeps its numbers, texts and truth values.
     """
 
     request_id: str
@@ -154,6 +169,15 @@ class Decision:
     notes: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     children: tuple[Decision, ...] = ()
+    experiment: str | None = None
+    variant_reason: VariantReason = VariantReason.NO_EXPERIMENT
+    unit: str | None = None
+    criticality: str = "normal"
+    requested_ms: float | None = None
+    image_size: tuple[int, int] | None = None
+    has_prompts: bool = False
+    seed: int = 0
+    context: Mapping[str, str | bool | int | float] = field(default_factory=dict)
 
 
 OnError = Literal["continue", "abstain"]

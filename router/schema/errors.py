@@ -93,3 +93,15 @@ class ForkedError(BackendError):
 
 class ClosedError(VisionRouterError):
     """The router or the backend was closed before this call."""
+
+
+class LedgerError(VisionRouterError):
+    """A ledger cannot be opened, read or written, or a label does not fit it."""
+
+
+class LedgerVersionError(LedgerError):
+    """A ledger was written by a newer version of the program, or by an older one and not brought up to date."""
+
+
+class ExperimentError(VisionRouterError):
+    """Results that cannot be compared or replayed as asked: unpaired, too few, or without the metric."""

@@ -150,7 +150,9 @@ def test_a_preset_is_named_as_its_file_and_loads(name):
 
 
 def test_presets_do_what_their_names_say():
-    assert preset_names() == ("default", "generative-first", "safety-critical", "specialist-only")
+    assert preset_names() == (
+        "ab", "default", "generative-first", "safety-critical", "shadow", "specialist-only",
+    )  # fmt: skip
     routes = {name: compile_policy(load_policy(name)).default for name in preset_names()}
     tried = {name: [choice.backend for choice in route.try_] for name, route in routes.items()}
     assert tried["default"] == tried["safety-critical"] == ["specialist", "generative"]
@@ -158,6 +160,10 @@ def test_presets_do_what_their_names_say():
     assert tried["specialist-only"] == ["specialist"]
     assert {name for name, route in routes.items() if route.otherwise == "abstain"} == {"safety-critical"}
     assert all(route.accept == BY_LIMITS for route in routes.values())
+    (split,), (beside,) = (load_policy(name).experiment for name in ("ab", "shadow"))
+    assert ([arm.weight for arm in split.arms], split.shadow) == ([0.5, 0.5], 0)
+    assert ([arm.weight for arm in beside.arms], beside.shadow) == ([1, 0], 0.1)
+    assert routes["ab"] == routes["shadow"] == routes["default"]
 
 
 @pytest.mark.parametrize(

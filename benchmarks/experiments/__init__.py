@@ -1,0 +1,1 @@
+"""Does a comparison keep its promise? A/A experiments, looked at every day."""

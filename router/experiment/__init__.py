@@ -1,0 +1,1 @@
+"""Which of two policies is better: shadows, paired comparison, replay, reports."""
