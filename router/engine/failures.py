@@ -9,6 +9,7 @@ from visionrouter.schema.errors import (
     ClosedError,
     MissingExtraError,
     OverloadedError,
+    RefusedError,
     ResourceError,
     SchemaError,
     UnsupportedTargetError,
@@ -17,6 +18,7 @@ from visionrouter.schema.errors import (
 
 _REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
     (UnsupportedTargetError, Reason.UNSUPPORTED_TARGET),
+    (RefusedError, Reason.REFUSED),
     (OverloadedError, Reason.OVERLOADED),
     (MissingExtraError, Reason.NOT_LOADED),
     (WeightsError, Reason.NOT_LOADED),
@@ -28,7 +30,13 @@ _REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
 )
 
 HARMLESS = frozenset(
-    {Reason.UNSUPPORTED_TARGET, Reason.OVERLOADED, Reason.CANCELLED, Reason.DEADLINE_EXCEEDED}
+    {
+        Reason.UNSUPPORTED_TARGET,
+        Reason.REFUSED,
+        Reason.OVERLOADED,
+        Reason.CANCELLED,
+        Reason.DEADLINE_EXCEEDED,
+    }
 )
 """Reasons that do not count against a backend in its breaker."""
 

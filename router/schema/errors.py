@@ -37,6 +37,10 @@ class ProfileError(VisionRouterError):
     """A profile is not valid or names a backend that does not exist."""
 
 
+class FetchError(VisionRouterError):
+    """Weights were asked for that the hub does not give: offline, unknown, gated, or a licence not accepted."""
+
+
 class BackendError(VisionRouterError):
     """A backend failed. Raised inside an attempt; it ends in a fallback or an abstention with its reason."""
 
@@ -53,6 +57,10 @@ class WeightsError(BackendError):
 
 class UnsupportedTargetError(BackendError):
     """A backend with a closed vocabulary has no label for what was asked."""
+
+
+class RefusedError(BackendError):
+    """A model declined to answer this image or these words; asking it again would not help."""
 
 
 class ResourceError(BackendError):

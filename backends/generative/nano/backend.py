@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from visionrouter.backends.generative.nano.folder import EMBEDDED, WeightsFolder
 from visionrouter.backends.generative.nano.framing import Frame
 from visionrouter.backends.generative.nano.reading import read
 from visionrouter.backends.generative.nano.vocabulary import Vocabulary
+from visionrouter.backends.placement import place
 from visionrouter.schema.arrays import F32, U8
 from visionrouter.schema.errors import BackendError, MissingExtraError, ResourceError, UnsupportedTargetError
 from visionrouter.schema.payload import Segmentation
@@ -28,12 +29,8 @@ from visionrouter.schema.request import Query
 from visionrouter.schema.task import Target, Task
 
 if TYPE_CHECKING:
-    import torch
-
     from visionrouter.backends.generative.nano.pipeline import NanoPipeline
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["auto", "float32", "float16", "bfloat16"]
 BATCH = 8
 """Drawings a pass on a GPU. On a CPU, where more gain nothing, each is its own pass: then it cannot depend, to the
 last bit, on its company."""
@@ -66,8 +63,8 @@ class NanoBackend(Backend):
         self,
         *,
         folder: str | Path | None = None,
-        device: Device = "auto",
-        precision: Precision = "auto",
+        device: str = "auto",
+        precision: str = "auto",
         steps: int = 1,
         flip_check: bool = False,
     ) -> None:
@@ -75,8 +72,8 @@ class NanoBackend(Backend):
         `steps` of the sampler; the weights are tuned for one. `flip_check` draws the mirrored image too: twice the
         time."""
         self._folder = WeightsFolder(EMBEDDED if folder is None else Path(folder))
-        self._device: Device = device
-        self._precision: Precision = precision
+        self._device = device
+        self._precision = precision
         self._steps = steps
         self._flip_check = flip_check
         self._model: _Model | None = None
@@ -157,7 +154,7 @@ class _Model:
     familiarity: Familiarity
 
     @classmethod
-    def read(cls, folder: WeightsFolder, device: Device, precision: Precision) -> _Model:
+    def read(cls, folder: WeightsFolder, device: str, precision: str) -> _Model:
         folder.verify()
         vocabulary, familiarity = Vocabulary.read(folder), Familiarity.read(folder.path)
         with _collector_paused():
@@ -167,8 +164,7 @@ class _Model:
                 raise MissingExtraError(
                     f"nano needs {error.name}; pip install 'visionrouter[nano]'"
                 ) from error
-            place, dtype = _placement(device, precision)
-            return cls(load_pipeline(folder.path, place, dtype), vocabulary, familiarity)
+            return cls(load_pipeline(folder.path, *place(device, precision)), vocabulary, familiarity)
 
     def job(self, query: Query) -> _Job:
         planned = plan(query, self.vocabulary)
@@ -263,18 +259,3 @@ def _batches(jobs: Sequence[_Job], most: int) -> Iterator[list[tuple[int, Ask]]]
         members = [(i, ask) for _, i, ask in same]
         for start in range(0, len(members), most):
             yield members[start : start + most]
-
-
-def _placement(device: Device, precision: Precision) -> tuple[str, torch.dtype]:
-    import torch
-
-    place: str = device
-    if device == "auto":
-        place = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    elif (device == "cuda" and not torch.cuda.is_available()) or (
-        device == "mps" and not torch.backends.mps.is_available()
-    ):
-        raise BackendError(f'nano: this machine has no {device}; give device: "auto" or "cpu"')
-    if precision == "auto":
-        return place, torch.float32 if place == "cpu" else torch.float16
-    return place, {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[precision]

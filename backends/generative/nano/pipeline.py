@@ -145,7 +145,9 @@ class NanoPipeline(DiffusionPipeline):  # type: ignore[misc]
         return states
 
 
-def load_pipeline(folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> NanoPipeline:
+def load_pipeline(
+    folder: Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> NanoPipeline:
     """The pipeline of a folder of weights, in evaluation mode, without a word on stderr."""
     with _quiet():
         pipeline: NanoPipeline = NanoPipeline.from_pretrained(
