@@ -18,7 +18,10 @@ GROUP = "visionrouter.backends"
 _BUILT_IN = {
     "cutout": "visionrouter.backends.specialist.cutout:Cutout",
     "fake": "visionrouter.backends.fake:FakeBackend",
+    "gemini": "visionrouter.backends.generative.gemini.backend:Gemini",
     "grabcut": "visionrouter.backends.specialist.grabcut:GrabCut",
+    "instruct_editor": "visionrouter.backends.generative.editors.backend:InstructEditor",
+    "marigold": "visionrouter.backends.generative.marigold.backend:Marigold",
     "movenet": "visionrouter.backends.specialist.movenet:MoveNet",
     "nano": "visionrouter.backends.generative.nano.backend:NanoBackend",
     "nanodet": "visionrouter.backends.specialist.nanodet:NanoDet",

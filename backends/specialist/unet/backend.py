@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from visionrouter.backends.base import Backend, BackendSpec
-from visionrouter.backends.generative.nano.framing import Frame
+from visionrouter.backends.generative.framing import Frame
 from visionrouter.backends.generative.nano.prompts import BACKGROUND
 from visionrouter.backends.specialist.tasks import check_task
 from visionrouter.backends.specialist.trained import Trained
