@@ -74,7 +74,7 @@ class DepthAnything(CheckpointBackend):
         config = check_family(folder, self.name, self.families)
         return {"depth_unit": self.unit(config), "input_size": fixed_size(folder)}
 
-    def unit(self, config: Mapping[str, Any]) -> Unit:
+    def unit(self, config: Mapping[str, Any], /) -> Unit:
         """What a checkpoint's numbers mean, by its configuration."""
         return "m" if config.get("depth_estimation_type") == "metric" else "disparity"
 
@@ -112,7 +112,7 @@ class DepthPro(DepthAnything):
     usual = "apple/DepthPro-hf"
     usual_unit = "m"
 
-    def unit(self, config: Mapping[str, Any]) -> Unit:
+    def unit(self, config: Mapping[str, Any], /) -> Unit:
         return "m" if config.get("use_fov_model") else "relative"
 
     def resize(self, processor: Any, output: Any, sizes: list[tuple[int, int]]) -> list[Any]:
@@ -128,7 +128,7 @@ class ZoeDepth(DepthAnything):
     usual = "Intel/zoedepth-nyu-kitti"
     usual_unit = "m"
 
-    def unit(self, config: Mapping[str, Any]) -> Unit:
+    def unit(self, _: Mapping[str, Any], /) -> Unit:
         return "m"
 
     def resize(self, processor: Any, output: Any, sizes: list[tuple[int, int]]) -> list[Any]:

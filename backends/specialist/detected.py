@@ -35,7 +35,9 @@ def distinct(
     return Detections(corners[kept], raw[kept], tuple(labels[i] for i in kept)), kept
 
 
-def as_prediction(found: Detections, query: Query, spec: BackendSpec, notes: tuple[str, ...] = ()) -> Prediction:
+def as_prediction(
+    found: Detections, query: Query, spec: BackendSpec, notes: tuple[str, ...] = ()
+) -> Prediction:
     """The detections that a query's words mean. Signals: `count`, and `score`, the least score given."""
     chosen, more = narrow(found, query, spec)
     kept = Detections(found.boxes[chosen], found.scores[chosen], tuple(found.labels[i] for i in chosen))

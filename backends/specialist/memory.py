@@ -19,7 +19,11 @@ def enough_memory(name: str, images: int) -> Iterator[None]:
         if not (short or "out of memory" in text or "can't allocate memory" in text):
             raise
         doing = f"answering {images} at once" if images else "loading its weights"
-        mend = "smaller batches, a smaller model, precision: float16" if images else "a smaller model, precision: float16"
+        mend = (
+            "smaller batches, a smaller model, precision: float16"
+            if images
+            else "a smaller model, precision: float16"
+        )
         raise ResourceError(
             f"{name} ran out of memory while {doing} ({text.splitlines()[0][:160] if text else 'no detail'}); "
             f"try {mend} or device: cpu"

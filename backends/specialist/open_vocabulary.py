@@ -22,7 +22,6 @@ from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
 
-
 Rows = tuple[Any, Any, list[str]]
 """Tensors of one image: boxes (N, 4) xyxy in pixels, scores (N,); and their words."""
 
@@ -95,7 +94,9 @@ class OpenVocabularyDetector(CheckpointBackend):
         for query in queries:
             words = sought(query.targets, self._vocabulary)
             pixels = thicken(query.image.pixels)
-            asked.append((model.see(pixels, text=self.prompt(words), truncation=True), pixels.shape[:2], words))
+            asked.append(
+                (model.see(pixels, text=self.prompt(words), truncation=True), pixels.shape[:2], words)
+            )
         rows = in_batches(asked, lambda one: (one[2], one[0]["pixel_values"].shape), run)
         return [self._answer(query, row) for query, row in zip(queries, rows, strict=True)]
 

@@ -67,7 +67,11 @@ class Pretrained:
     def see(self, pixels: U8, **more: Any) -> Any:
         """The processor's tensors for one image, uint8 (H, W, 3), on the model's device and in its precision."""
         seen = self.processor(
-            images=[pixels.copy()], input_data_format="channels_last", return_tensors="pt", device=self.device, **more
+            images=[pixels.copy()],
+            input_data_format="channels_last",
+            return_tensors="pt",
+            device=self.device,
+            **more,
         )
         return seen.to(self.device, self.dtype)
 

@@ -104,14 +104,19 @@ class Sam3(CheckpointBackend):
         words = sought(query.targets, self._vocabulary)
         each = [self._instances(model, embedded, word) for word in words]
         labels = [word for word, one in zip(words, each, strict=True) for _ in range(len(one.scores))]
-        boxes = np.concatenate([one.boxes.cpu().numpy() for one in each]) * (*query.image.size, *query.image.size)
+        boxes = np.concatenate([one.boxes.cpu().numpy() for one in each]) * (
+            *query.image.size,
+            *query.image.size,
+        )
         scores = np.concatenate([one.scores.cpu().numpy() for one in each])
         found, places = distinct(boxes, scores, labels, query.image.size, self._duplicate_iou)
         chosen, notes = narrow(found, query, self.spec)
         named = tuple(found.labels[i] for i in chosen)
         evidence = Evidence(signals_of(found.scores[chosen]))
         if query.task is Task.DETECT:
-            return Prediction(Detections(found.boxes[chosen], found.scores[chosen], named), evidence, notes=notes)
+            return Prediction(
+                Detections(found.boxes[chosen], found.scores[chosen], named), evidence, notes=notes
+            )
         masks = [mask for one in each for mask in one.masks]
         large = _masks([masks[places[i]] for i in chosen], query.image)
         mode: Literal["instance", "referring"] = "instance" if query.task is Task.INSTANCE else "referring"

@@ -106,7 +106,9 @@ class Sam(CheckpointBackend):
             keys = set(file.keys())
             stem = next((s for s in ("image_encoder", "vision_encoder") if f"{s}.pos_embed" in keys), None)
             if stem is None:
-                raise WeightsError(f"{path}: not weights of Segment Anything 1; name another source or backend")
+                raise WeightsError(
+                    f"{path}: not weights of Segment Anything 1; name another source or backend"
+                )
             grid = file.get_slice(f"{stem}.pos_embed").get_shape()[1]
             proj = "proj" if stem == "image_encoder" else "projection"
             side = grid * file.get_slice(f"{stem}.patch_embed.{proj}.weight").get_shape()[-1]
@@ -116,7 +118,9 @@ class Sam(CheckpointBackend):
         found = [file for file in hub.weight_files(folder) if file.suffix in (".safetensors", ".pth")]
         plain = [file for file in found if file.suffix == ".safetensors"] or found
         if len(plain) != 1:
-            raise WeightsError(f"{folder}: holds {len(plain)} files of weights; name the one to read as source")
+            raise WeightsError(
+                f"{folder}: holds {len(plain)} files of weights; name the one to read as source"
+            )
         return plain[0]
 
     def open(self, folder: Path, device: Any, dtype: Any) -> Opened:
@@ -134,7 +138,9 @@ class Sam(CheckpointBackend):
         images = [query.image for query in queries]
         encoded = self._embeddings.of(images, lambda new: self._encode(model, new))
         return [
-            self._prompted(model.sam, query, one) if query.task is Task.PROMPTABLE else self._all(model.sam, query, one)
+            self._prompted(model.sam, query, one)
+            if query.task is Task.PROMPTABLE
+            else self._all(model.sam, query, one)
             for query, one in zip(queries, encoded, strict=True)
         ]
 
@@ -195,7 +201,7 @@ class Sam(CheckpointBackend):
             masks[i] = mask["segmentation"][: image.height, : image.width]
         scores = np.array([mask["predicted_iou"] for mask in found], np.float32).clip(0, 1)
         signals = {"count": float(len(found))}
-        if len(found):
+        if found:
             signals["score"] = float(scores.min())
         payload = Segmentation(masks, scores, (ANYTHING,) * len(found), "instance")
         return Prediction(payload, Evidence(signals))
@@ -210,11 +216,15 @@ def _decode(predictor: Any, asks: list[Ask], image: Image) -> list[Masked]:
         part = asks[first : first + AT_ONCE]
         points = boxes = kinds = None
         if part[0].kinds:
-            places = predictor.transform.apply_coords(np.stack([ask.points for ask in part]), predictor.original_size)
+            places = predictor.transform.apply_coords(
+                np.stack([ask.points for ask in part]), predictor.original_size
+            )
             points = torch.as_tensor(places, dtype=torch.float32, device=predictor.device)
             kinds = torch.tensor([ask.kinds for ask in part], device=predictor.device)
         if part[0].box is not None:
-            corners = predictor.transform.apply_boxes(np.stack([ask.box for ask in part]), predictor.original_size)
+            corners = predictor.transform.apply_boxes(
+                np.stack([ask.box for ask in part]), predictor.original_size
+            )
             boxes = torch.as_tensor(corners, dtype=torch.float32, device=predictor.device)
         logits, iou, _ = predictor.predict_torch(
             points, kinds, boxes, multimask_output=part[0].ambiguous, return_logits=True

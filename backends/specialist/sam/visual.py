@@ -86,11 +86,15 @@ class Sam2(CheckpointBackend):
 
     def answer(self, model: Pretrained, queries: Sequence[Query]) -> list[Prediction]:
         asked = [prompts.read(query.prompts, self.spec.name) for query in queries]
-        embedded = self._embeddings.of([query.image for query in queries], lambda new: self._encode(model, new))
+        embedded = self._embeddings.of(
+            [query.image for query in queries], lambda new: self._encode(model, new)
+        )
         answers = []
         for query, asks, features in zip(queries, asked, embedded, strict=True):
 
-            def decode(part: list[Ask], query: Query = query, features: list[Tensor] = features) -> list[Masked]:
+            def decode(
+                part: list[Ask], query: Query = query, features: list[Tensor] = features
+            ) -> list[Masked]:
                 return self._decode(model, query.image, features, part)
 
             masked = in_batches(asks.asks, lambda ask: ask.form, decode)
@@ -104,7 +108,9 @@ class Sam2(CheckpointBackend):
         levels = [finite(level, self.spec.name) for level in model.model.get_image_embeddings(seen)]
         return [[level[i : i + 1] for level in levels] for i in range(len(images))]
 
-    def _decode(self, model: Pretrained, image: Image, features: list[Tensor], asks: list[Ask]) -> list[Masked]:
+    def _decode(
+        self, model: Pretrained, image: Image, features: list[Tensor], asks: list[Ask]
+    ) -> list[Masked]:
         """Masks of prompts of one form."""
         import torch
 
@@ -128,7 +134,9 @@ class Sam2(CheckpointBackend):
             sizes = [(image.height, image.width)]
             (large,) = model.processor.post_process_masks([chosen], sizes, binarize=False)
             logits = large[:, 0].cpu().numpy()
-            found += [Masked(mask, score) for mask, score in zip(logits, iou[rows, best].tolist(), strict=True)]
+            found += [
+                Masked(mask, score) for mask, score in zip(logits, iou[rows, best].tolist(), strict=True)
+            ]
         return found
 
 

@@ -60,7 +60,9 @@ def read(path: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise WeightsError(f"{path}: is no checkpoint of tensors ({type(error).__name__}); fetch it anew") from error
+        raise WeightsError(
+            f"{path}: is no checkpoint of tensors ({type(error).__name__}); fetch it anew"
+        ) from error
     return state
 
 
@@ -108,7 +110,10 @@ def _empty(parts: Any, norm: Any, state: Mapping[str, Tensor]) -> Any:
     _, grid, _, width = state["image_encoder.pos_embed"].shape
     patch = state["image_encoder.patch_embed.proj.weight"].shape[-1]
     breadth = state["image_encoder.neck.0.weight"].shape[0]
-    reach = [state[f"image_encoder.blocks.{i}.attn.rel_pos_h"].shape for i in range(_count(state, "image_encoder.blocks"))]
+    reach = [
+        state[f"image_encoder.blocks.{i}.attn.rel_pos_h"].shape
+        for i in range(_count(state, "image_encoder.blocks"))
+    ]
     spans = [(length + 1) // 2 for length, _ in reach]
     windows = [span for span in spans if span != grid]
     encoder = parts.ImageEncoderViT(
