@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 from visionrouter.backends import hub
 from visionrouter.backends.base import Backend, BackendSpec
 from visionrouter.backends.licences import licence_of
+from visionrouter.backends.memory import enough_memory
 from visionrouter.backends.placement import place
 from visionrouter.backends.specialist.libraries import require
-from visionrouter.backends.specialist.memory import enough_memory
 from visionrouter.backends.specialist.tasks import check_task
-from visionrouter.schema.errors import WeightsError
+from visionrouter.schema.errors import BackendError, WeightsError
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 
@@ -55,11 +55,11 @@ class CheckpointBackend(Backend):
         self.origin = origin
         self.spec = replace(spec, licence=origin.licence or licence_of(origin.source))
         self._model: Any = None
-        self._missing: WeightsError | None = None
+        self._missing: BackendError | None = None
         self._found: Path | None = None
         try:
             self._find()
-        except WeightsError as error:
+        except BackendError as error:
             self._missing = error
 
     @abstractmethod
@@ -98,10 +98,13 @@ class CheckpointBackend(Backend):
             folder = hub.resolve(
                 origin.source, revision=origin.revision, patterns=self.patterns, extra=self.spec.extra
             )
-            fields = dict(self.describe(folder))
-            self.spec = replace(
-                self.spec, weights_digest=hub.digest(folder), weights_bytes=hub.size(folder), **fields
-            )
+            size = hub.size(folder)
+            fields = {
+                "weights_digest": hub.digest(folder),
+                "weights_bytes": size,
+                "memory_mb": max(self.spec.memory_mb, int(size / 1e6 * 1.2)),
+            }
+            self.spec = replace(self.spec, **{**fields, **self.describe(folder)})
             self._found, self._missing = folder, None
         return self._found
 

@@ -43,26 +43,16 @@ class Pretrained:
         Raises `WeightsError` where files are missing or damaged, or leave a weight of the model unset.
         """
         transformers = require("transformers", name, EXTRA)
-        where = {"local_files_only": True, "trust_remote_code": False}
+        network = load_model(getattr(transformers, model), folder, name, dtype)
         try:
-            with _no_progress_bar(transformers.utils.logging):
-                network, report = getattr(transformers, model).from_pretrained(
-                    folder, dtype=dtype, use_safetensors=True, output_loading_info=True, **where
-                )
-            sees = getattr(transformers, processor).from_pretrained(folder, **where)
-            network = network.to(device).eval()
-        except Exception as error:
-            if type(error).__name__ == "OutOfMemoryError":
-                raise
-            raise WeightsError(
-                f"{name}: {folder} does not load as {model} ({_first_line(error)}); fetch it anew"
-            ) from error
-        if unset := sorted(report["missing_keys"]):
-            raise WeightsError(
-                f"{name}: {folder} lacks {len(unset)} weights of {model}, {unset[0]} among them; it is another "
-                "model's checkpoint or was cut short, fetch the right one"
+            sees = getattr(transformers, processor).from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
             )
-        return cls(network, sees, device, dtype)
+        except Exception as error:
+            raise WeightsError(
+                f"{name}: {folder} lacks what {processor} needs ({_first_line(error)}); fetch it anew"
+            ) from error
+        return cls(network.to(device), sees, device, dtype)
 
     def see(self, pixels: U8, **more: Any) -> Any:
         """The processor's tensors for one image, uint8 (H, W, 3), on the model's device and in its precision."""
@@ -81,6 +71,36 @@ class Pretrained:
 
         batch = {key: torch.cat([one[key] for one in seen]) for key in seen[0]}
         return self.model(**batch, **more)
+
+
+def load_model(model_class: Any, folder: Path, name: str, dtype: Any) -> Any:
+    """A model of a transformers class with a folder's weights, in `dtype` (None: that they were saved in).
+
+    Raises `WeightsError` where they are missing or damaged, or leave a weight of the model unset.
+    """
+    logging = require("transformers", name, EXTRA).utils.logging
+    try:
+        with _no_progress_bar(logging):
+            network, report = model_class.from_pretrained(
+                folder,
+                dtype=dtype or "auto",
+                use_safetensors=True,
+                output_loading_info=True,
+                local_files_only=True,
+                trust_remote_code=False,
+            )
+    except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":
+            raise
+        raise WeightsError(
+            f"{name}: {folder} does not load as {model_class.__name__} ({_first_line(error)}); fetch it anew"
+        ) from error
+    if unset := sorted(report["missing_keys"]):
+        raise WeightsError(
+            f"{name}: {folder} lacks {len(unset)} weights of {model_class.__name__}, {unset[0]} among them; it is "
+            "another model's checkpoint or was cut short, fetch the right one"
+        )
+    return network.eval()
 
 
 def check_family(folder: Path, name: str, families: Sequence[str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from visionrouter.backends import hub
 from visionrouter.backends.base import BackendSpec
-from visionrouter.backends.generative.nano.framing import Frame
+from visionrouter.backends.generative.framing import Frame
 from visionrouter.backends.generative.nano.prompts import BACKGROUND
 from visionrouter.backends.specialist import semantic
 from visionrouter.backends.specialist.checkpoint import CheckpointBackend, Origin, in_batches, read_config

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from visionrouter.backends.generative.nano.framing import Frame
+from visionrouter.backends.generative.framing import Frame
 from visionrouter.backends.generative.nano.prompts import BACKGROUND
 from visionrouter.instruction.grounding import ground
 from visionrouter.instruction.inflection import singular

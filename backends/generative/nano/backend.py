@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from visionrouter.backends.base import Backend, BackendSpec
-from visionrouter.backends.generative.nano.asking import Ask, Plan, plan
+from visionrouter.backends.generative.asks import Ask, Plan
+from visionrouter.backends.generative.framing import Frame
+from visionrouter.backends.generative.nano.asking import plan
 from visionrouter.backends.generative.nano.familiarity import Familiarity, pooled
 from visionrouter.backends.generative.nano.flip import disagreement, mirrored
 from visionrouter.backends.generative.nano.folder import EMBEDDED, WeightsFolder
-from visionrouter.backends.generative.nano.framing import Frame
-from visionrouter.backends.generative.nano.reading import read
 from visionrouter.backends.generative.nano.vocabulary import Vocabulary
+from visionrouter.backends.generative.reading import read
+from visionrouter.backends.memory import enough_memory
 from visionrouter.backends.placement import place
 from visionrouter.schema.arrays import F32, U8
-from visionrouter.schema.errors import BackendError, MissingExtraError, ResourceError, UnsupportedTargetError
+from visionrouter.schema.errors import BackendError, MissingExtraError, UnsupportedTargetError
 from visionrouter.schema.payload import Segmentation
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Query
@@ -38,8 +40,6 @@ SURVEY_FROM = 4
 """From this many classes on, instances are drawn only of those that a semantic drawing shows."""
 _SEEN_SHARE = 0.002
 """Share of the image that a class must cover there."""
-_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-"""What torch says of it, by device; there is no exception of its own on the CPU."""
 
 
 class NanoBackend(Backend):
@@ -186,7 +186,9 @@ class _Model:
         targets = tuple(Target(ask.label, ask.label) for ask in asks)
         survey = self.job(replace(job.query, task=Task.SEMANTIC, targets=targets, palette=()))
         (drawn,) = self.draw([survey], steps)
-        shown = read(Task.SEMANTIC, survey.plan.asks, drawn.drawings, survey.frame, self.vocabulary).payload
+        shown = read(
+            Task.SEMANTIC, survey.plan.asks, drawn.drawings, survey.frame, self.vocabulary.code_set
+        ).payload
         assert isinstance(shown, Segmentation)
         seen = {
             label for mask, label in zip(shown.masks, shown.labels, strict=True) if mask.mean() >= _SEEN_SHARE
@@ -208,16 +210,13 @@ class _Model:
             prompts = [ask.prompt for _, ask in batch]
             seeds = [jobs[i].query.seed for i, _ in batch]
             try:
-                with pooled(self.pipeline, self.familiarity.layer) as features:
+                with (
+                    enough_memory("nano", len(batch)),
+                    pooled(self.pipeline, self.familiarity.layer) as features,
+                ):
                     drawings = self.pipeline(images, prompts, steps, seeds).images
             except FloatingPointError as error:
                 raise BackendError(f"nano: {error}") from error
-            except (MemoryError, RuntimeError) as error:
-                if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
-                    raise ResourceError(
-                        f"nano ran out of memory on {len(batch)} drawings; {error}"
-                    ) from error
-                raise
             for (i, _), drawing, row in zip(batch, drawings, features, strict=True):
                 upright = drawing[:, ::-1] if jobs[i].is_mirrored else drawing
                 drawn[i].drawings.append(np.ascontiguousarray(jobs[i].frame.crop(upright)))
@@ -226,7 +225,7 @@ class _Model:
 
     def answer(self, job: _Job, drawn: _Drawn, of_mirrored: _Drawn | None) -> Prediction:
         task, asks = job.query.task, job.plan.asks
-        reading = read(task, asks, drawn.drawings, job.frame, self.vocabulary)
+        reading = read(task, asks, drawn.drawings, job.frame, self.vocabulary.code_set)
         signals = dict(reading.signals)
         signals["familiarity"] = max(self.familiarity.distance(task.value, row) for row in drawn.features)
         if of_mirrored is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from visionrouter.backends.base import Backend, BackendSpec
-from visionrouter.backends.generative.nano.framing import Frame
+from visionrouter.backends.generative.framing import Frame
 from visionrouter.backends.specialist.semantic import as_prediction, read
 from visionrouter.backends.specialist.tasks import check_task
 from visionrouter.backends.specialist.trained import Trained

@@ -143,14 +143,18 @@ class Yolo(CheckpointBackend):
     def answer(self, model: Network, queries: Sequence[Query]) -> list[Prediction]:
         if model.head == "classify":
             rows = reading.probabilities(model, [q.image.pixels for q in queries], self._side or 224)
-            return [self._classified(query, row, model.names) for query, row in zip(queries, rows, strict=True)]
+            return [
+                self._classified(query, row, model.names) for query, row in zip(queries, rows, strict=True)
+            ]
         found = self._seen(model, queries)
         return [self._read(query, rows, model.names) for query, rows in zip(queries, found, strict=True)]
 
     def _seen(self, model: Network, queries: Sequence[Query], **more: Any) -> list[Rows]:
         """What is in each image: those whose canvases are of one shape go through the network together."""
         thick = [thicken(query.image.pixels) for query in queries]
-        canvases = [reading.letterboxed(pixels, self._side or 640, model.stride, self.spec.name) for pixels in thick]
+        canvases = [
+            reading.letterboxed(pixels, self._side or 640, model.stride, self.spec.name) for pixels in thick
+        ]
         seen = [(canvas, pixels.shape[:2]) for canvas, pixels in zip(canvases, thick, strict=True)]
         found: list[Rows] = in_batches(
             seen,
@@ -188,7 +192,9 @@ class Yolo(CheckpointBackend):
         else:
             assert rows.masks is not None
             height, width = query.image.height, query.image.width
-            mode: Literal["instance", "referring"] = "instance" if query.task is Task.INSTANCE else "referring"
+            mode: Literal["instance", "referring"] = (
+                "instance" if query.task is Task.INSTANCE else "referring"
+            )
             masks = np.ascontiguousarray(rows.masks[at][:, :height, :width])
             payload = Segmentation(masks, scores, named, mode)
         return Prediction(payload, Evidence(signals_of(scores)), notes=notes)

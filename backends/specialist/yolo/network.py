@@ -93,7 +93,13 @@ def names_of(names: Any) -> tuple[str, ...]:
 def head_of(architecture: Mapping[str, Any]) -> str:
     """What an architecture's last layer gives. Raises `WeightsError` for a head that no task here asks for."""
     last = str(architecture["head"][-1][-2]).lower()
-    for part, head in (("segment", "segment"), ("pose", "pose"), ("obb", "obb"), ("classify", "classify"), ("detect", "detect")):
+    for part, head in (
+        ("segment", "segment"),
+        ("pose", "pose"),
+        ("obb", "obb"),
+        ("classify", "classify"),
+        ("detect", "detect"),
+    ):
         if part in last and "semantic" not in last:
             return head
     raise WeightsError(f"the head {last} gives nothing that is asked for here; heads: {', '.join(HEADS)}")
@@ -112,11 +118,15 @@ def from_safetensors(folder: Path, weights: Path, backend: str, device: Any, dty
     with tasks(backend) as library:
         try:
             with torch.random.fork_rng(devices=[]):
-                model = getattr(library, kind)({**architecture, "nc": len(names)}, ch=architecture.get("channels", 3), verbose=False)
+                model = getattr(library, kind)(
+                    {**architecture, "nc": len(names)}, ch=architecture.get("channels", 3), verbose=False
+                )
             model.load_state_dict(files.load_file(weights))
         except Exception as error:
             why = str(error).strip().splitlines()[-1].strip()[:160]
-            raise WeightsError(f"{weights}: not the weights of {folder / ARCHITECTURE} ({why}); make both anew") from error
+            raise WeightsError(
+                f"{weights}: not the weights of {folder / ARCHITECTURE} ({why}); make both anew"
+            ) from error
         return _ready(model, head, names, device, dtype)
 
 

@@ -41,7 +41,12 @@ def letterboxed(pixels: U8, side: int, stride: int, name: str) -> U8:
 
 
 def found(
-    network: Network, canvases: Sequence[U8], sizes: Sequence[tuple[int, int]], threshold: float, iou: float, **more: Any
+    network: Network,
+    canvases: Sequence[U8],
+    sizes: Sequence[tuple[int, int]],
+    threshold: float,
+    iou: float,
+    **more: Any,
 ) -> list[Rows]:
     """What a head other than `classify` finds on canvases (h, w, 3) of one shape, of images of (height, width)."""
     import torch
@@ -81,7 +86,11 @@ def _read(network: Network, row: Any, canvas: tuple[int, int], size: tuple[int, 
         turned = torch.cat([row[:, :4], row[:, -1:]], 1)
         turned[:, :4] = ops.scale_boxes(canvas, turned[:, :4], size, xywh=True)
         corners = _numpy(ops.xywhr2xyxyxyxy(turned).reshape(-1, 4, 2))
-        boxes = np.concatenate([corners.min(1), corners.max(1)], 1) if len(corners) else np.zeros((0, 4), np.float32)
+        boxes = (
+            np.concatenate([corners.min(1), corners.max(1)], 1)
+            if len(corners)
+            else np.zeros((0, 4), np.float32)
+        )
         return Rows(boxes, scores, classes, angles=_numpy(turned[:, 4]))
     boxes_on_image = ops.scale_boxes(canvas, row[:, :4].clone(), size)
     boxes = _numpy(boxes_on_image)
