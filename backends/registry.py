@@ -40,6 +40,7 @@ _BUILT_IN = {
     "scene_unet": "visionrouter.backends.specialist.unet.backend:SceneUNet",
     "scene_yolo": "visionrouter.backends.specialist.scene_yolo.backend:SceneYolo",
     "timm": "visionrouter.backends.specialist.classifier:TimmClassifier",
+    "timm_hub": "visionrouter.backends.specialist.timm_model:TimmHub",
     "unet": "visionrouter.backends.specialist.segmentation_model:UNet",
     "vitpose": "visionrouter.backends.specialist.vitpose:VitPose",
     "yolo": "visionrouter.backends.specialist.yolo.backend:Yolo",

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from visionrouter.backends import hub
 from visionrouter.backends.base import Backend, BackendSpec
@@ -48,7 +48,7 @@ class CheckpointBackend(Backend):
     `open` and answers in `answer`.
     """
 
-    patterns: ClassVar[tuple[str, ...]] = ("*.json", "*.txt", "*.model", *WEIGHTS)
+    patterns: tuple[str, ...] = ("*.json", "*.txt", "*.model", *WEIGHTS)
     """Which files of a hub repository are its own: code and pickles are not."""
 
     def __init__(self, spec: BackendSpec, origin: Origin) -> None:

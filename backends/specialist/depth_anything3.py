@@ -28,7 +28,8 @@ NAME = "depth_anything3"
 _CANONICAL_FOCAL_PX = 300.0
 """Focal length at which the metric network's numbers are metres (the library's README)."""
 PATCH = 14
-_MEAN, _STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+_MEAN: F32 = np.array([0.485, 0.456, 0.406], np.float32)
+_STD: F32 = np.array([0.229, 0.224, 0.225], np.float32)
 _SKY = 0.3
 """Of a pixel being sky, as the library cuts it."""
 
@@ -182,8 +183,8 @@ def see(pixels: U8, side: int) -> Any:
     scale = side / max(height, width)
     picture = _resized(pixels, max(1, round(width * scale)), max(1, round(height * scale)), scale > 1)
     inner = (picture.shape[1], picture.shape[0])
-    outer = tuple(max(PATCH, (length + PATCH // 2) // PATCH * PATCH) for length in inner)
-    picture = _resized(picture, *outer, outer[0] > inner[0] or outer[1] > inner[1])
+    outer_w, outer_h = (max(PATCH, (length + PATCH // 2) // PATCH * PATCH) for length in inner)
+    picture = _resized(picture, outer_w, outer_h, outer_w > inner[0] or outer_h > inner[1])
     return torch.from_numpy(((picture / np.float32(255) - _MEAN) / _STD).transpose(2, 0, 1).copy())[None]
 
 

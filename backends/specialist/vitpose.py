@@ -160,8 +160,7 @@ class VitPose(CheckpointBackend):
         if not crops:
             none = np.zeros((0, len(self._joints), 2), np.float32)
             return [(none, none[..., 0]) for _ in queries]
-        chunks = torch.cat(crops).split(_AT_ONCE)
-        maps = [self._heatmaps(model, chunk) for chunk in chunks]
+        maps = [self._heatmaps(model, chunk) for chunk in torch.split(torch.cat(crops), _AT_ONCE)]
         output = _Heatmaps(finite(torch.cat(maps), self.spec.name))
         rows = model.processor.post_process_pose_estimation(output, boxes=[xywh.tolist() for xywh in sizes])
         return [_stack(row, len(self._joints)) for row in rows]

@@ -170,7 +170,7 @@ class Sam(CheckpointBackend):
         with torch.autocast(sam.device.type, model.dtype, enabled=model.dtype != torch.float32):
             features = finite(sam.image_encoder(batch).float(), self.spec.name)
         return [
-            Encoded(features[i : i + 1], tuple(seen[i].shape[-2:]), pixels.shape[:2])
+            Encoded(features[i : i + 1], tuple(seen[i].shape[-2:]), (pixels.shape[0], pixels.shape[1]))
             for i, pixels in enumerate(thick)
         ]
 
@@ -223,7 +223,7 @@ def _decode(predictor: Any, asks: list[Ask], image: Image) -> list[Masked]:
             kinds = torch.tensor([ask.kinds for ask in part], device=predictor.device)
         if part[0].box is not None:
             corners = predictor.transform.apply_boxes(
-                np.stack([ask.box for ask in part]), predictor.original_size
+                np.stack([ask.box for ask in part if ask.box is not None]), predictor.original_size
             )
             boxes = torch.as_tensor(corners, dtype=torch.float32, device=predictor.device)
         logits, iou, _ = predictor.predict_torch(

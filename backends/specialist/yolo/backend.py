@@ -14,6 +14,7 @@ from visionrouter.backends.base import BackendSpec
 from visionrouter.backends.specialist import coco
 from visionrouter.backends.specialist.asked import narrow
 from visionrouter.backends.specialist.checkpoint import WEIGHTS, CheckpointBackend, Origin, in_batches
+from visionrouter.backends.specialist.classified import classified
 from visionrouter.backends.specialist.detected import distinct, signals_of
 from visionrouter.backends.specialist.thicken import thicken
 from visionrouter.backends.specialist.yolo import reading
@@ -29,7 +30,7 @@ from visionrouter.backends.specialist.yolo.network import (
 )
 from visionrouter.backends.specialist.yolo.reading import Rows
 from visionrouter.schema.errors import ProfileError, WeightsError
-from visionrouter.schema.payload import Classification, Detections, Poses, Segmentation
+from visionrouter.schema.payload import Detections, Poses, Segmentation
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
@@ -144,7 +145,8 @@ class Yolo(CheckpointBackend):
         if model.head == "classify":
             rows = reading.probabilities(model, [q.image.pixels for q in queries], self._side or 224)
             return [
-                self._classified(query, row, model.names) for query, row in zip(queries, rows, strict=True)
+                classified(query, row, model.names, self._top)
+                for query, row in zip(queries, rows, strict=True)
             ]
         found = self._seen(model, queries)
         return [self._read(query, rows, model.names) for query, rows in zip(queries, found, strict=True)]
@@ -198,11 +200,3 @@ class Yolo(CheckpointBackend):
             masks = np.ascontiguousarray(rows.masks[at][:, :height, :width])
             payload = Segmentation(masks, scores, named, mode)
         return Prediction(payload, Evidence(signals_of(scores)), notes=notes)
-
-    def _classified(self, query: Query, row: Any, names: Sequence[str]) -> Prediction:
-        order = np.argsort(-row, kind="stable")
-        scores = row[order].clip(0, 1)
-        second = float(scores[1]) if len(scores) > 1 else 0.0
-        signals = {"score": float(scores[0]), "margin": float(scores[0]) - second}
-        payload = Classification(tuple(names[i] for i in order[: self._top]), scores[: self._top])
-        return Prediction(payload, Evidence(signals), notes=("targets_ignored",) if query.targets else ())
