@@ -64,7 +64,7 @@ class Backend(ABC):
 
     def unavailable(self) -> str | None:
         """Why this backend cannot load here, without loading it; None where nothing speaks against it."""
-        missing = [module for module in self.spec.requires if find_spec(module) is None]
+        missing = [module for module in self.spec.requires if not _is_installed(module)]
         if not missing:
             return None
         return f"{', '.join(missing)} not installed; pip install 'visionrouter[{self.spec.extra}]'"
@@ -83,3 +83,11 @@ class Backend(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _is_installed(module: str) -> bool:
+    """Whether a module can be imported; of a dotted name its parents are."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

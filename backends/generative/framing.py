@@ -32,11 +32,13 @@ class Frame:
     canvas_height: int
 
     @classmethod
-    def around(cls, width: int, height: int, working_size: int, stride: int) -> Self:
-        """The frame of an image: long side `working_size`, canvas sides multiples of `stride`."""
+    def around(cls, width: int, height: int, working_size: int, stride: int, least: int = 1) -> Self:
+        """The frame of an image: long side `working_size`, canvas sides multiples of `stride` and at least `least`."""
         scale = working_size / max(width, height)
         inner_width, inner_height = (max(1, round(side * scale)) for side in (width, height))
-        canvas_width, canvas_height = (-(-side // stride) * stride for side in (inner_width, inner_height))
+        canvas_width, canvas_height = (
+            -(-max(side, least) // stride) * stride for side in (inner_width, inner_height)
+        )
         left, top = (canvas_width - inner_width) // 2, (canvas_height - inner_height) // 2
         return cls(width, height, inner_width, inner_height, left, top, canvas_width, canvas_height)
 

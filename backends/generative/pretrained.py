@@ -168,7 +168,7 @@ def read_pipeline(
 
     with quiet(), tell_broken(name, folder, cls):
         pipeline = getattr(diffusers, cls).from_pretrained(
-            folder, torch_dtype=dtype, local_files_only=True, use_safetensors=True, **parts
+            folder, dtype=dtype, local_files_only=True, use_safetensors=True, **parts
         )
     pipeline.to(device)
     pipeline.set_progress_bar_config(disable=True)
@@ -181,7 +181,7 @@ def read_model(name: str, cls: str, folder: Path, dtype: torch.dtype) -> Any:
 
     with quiet(), tell_broken(name, folder, cls):
         return getattr(diffusers, cls).from_pretrained(
-            folder, torch_dtype=dtype, local_files_only=True, use_safetensors=True
+            folder, dtype=dtype, local_files_only=True, use_safetensors=True
         )
 
 

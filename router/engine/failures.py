@@ -7,6 +7,7 @@ from concurrent.futures import CancelledError
 from visionrouter.schema.decision import Reason
 from visionrouter.schema.errors import (
     ClosedError,
+    CredentialsError,
     MissingExtraError,
     OverloadedError,
     RefusedError,
@@ -22,6 +23,7 @@ _REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
     (OverloadedError, Reason.OVERLOADED),
     (MissingExtraError, Reason.NOT_LOADED),
     (WeightsError, Reason.NOT_LOADED),
+    (CredentialsError, Reason.NOT_LOADED),
     (ResourceError, Reason.OUT_OF_MEMORY),
     (MemoryError, Reason.OUT_OF_MEMORY),
     (SchemaError, Reason.INVALID_OUTPUT),

@@ -55,6 +55,10 @@ class WeightsError(BackendError):
     """Weights are missing, or their digest is not the one the profile declares."""
 
 
+class CredentialsError(BackendError):
+    """A hosted model was given no key, or one that it does not accept."""
+
+
 class UnsupportedTargetError(BackendError):
     """A backend with a closed vocabulary has no label for what was asked."""
 

@@ -41,6 +41,8 @@ from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
 
+LEAST_SIDE, LONGEST_RATIO = 64, 8
+"""Pixels of a canvas' short side, and its share of the long one: what FLUX.2 asks for and no other minds."""
 BATCH = 4
 """Drawings a call on a GPU, for families that take several. On a CPU each is its own call, so that it cannot depend, to
 the last bit, on its company."""
@@ -137,10 +139,11 @@ class InstructEditor(DiffusersBackend):
             by_image if by_image is not None else family.image_guidance,
         )
 
-    def _side(self, pipeline: Any, family: Family) -> tuple[int, int]:
-        """Long side and stride of a canvas, pixels."""
+    def _side(self, pipeline: Any, family: Family) -> tuple[int, int, int]:
+        """Long side, stride and least side of a canvas, pixels."""
         stride = family.stride * int(pipeline.vae_scale_factor)
-        return self._long_side or family.long_side, stride
+        long_side = self._long_side or family.long_side
+        return long_side, stride, max(LEAST_SIDE, long_side // LONGEST_RATIO)
 
     def answers(self, opened: _Editor, queries: Sequence[Query]) -> list[Prediction]:
         jobs = [
@@ -159,12 +162,12 @@ class InstructEditor(DiffusersBackend):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Editor:
-    """A pipeline with how it is run; `side`: long side and stride of a canvas, pixels."""
+    """A pipeline with how it is run; `side`: long side, stride and least side of a canvas, pixels."""
 
     pipeline: Any
     family: Family
     sampling: Sampling
-    side: tuple[int, int]
+    side: tuple[int, int, int]
 
     def draw(self, name: str, jobs: Sequence[Job]) -> list[list[U8]]:
         """Every drawing of every job, uint8 of its canvas' size."""

@@ -172,7 +172,7 @@ class _Marigold:
         import torch
 
         pipeline = self.pipeline
-        canvas = frame.place(query.image.pixels)[None].astype(np.float32) / 255
+        canvas = torch.from_numpy(frame.place(query.image.pixels)).permute(2, 0, 1)[None].float() / 255
         start: dict[str, Any] = {"generator": torch.Generator().manual_seed(query.seed)}
         if self.from_zeros:
             scale = int(pipeline.vae_scale_factor)
