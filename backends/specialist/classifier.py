@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from visionrouter.backends.base import Backend, BackendSpec
+from visionrouter.backends.specialist.classified import classified
 from visionrouter.backends.specialist.embedded import FOLDER, WeightFile, WeightSet
 from visionrouter.backends.specialist.libraries import require
 from visionrouter.backends.specialist.tasks import check_task
 from visionrouter.backends.specialist.window import Window
 from visionrouter.schema.arrays import F32, U8
-from visionrouter.schema.payload import Classification
-from visionrouter.schema.prediction import Evidence, Prediction
+from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
 
@@ -137,13 +137,6 @@ class TimmClassifier(Backend):
         network = self._opened()
         probabilities = network.probabilities([query.image.pixels for query in queries])
         return [
-            self._answer(query, row, network.labels)
+            classified(query, row, network.labels, self._top)
             for query, row in zip(queries, probabilities, strict=True)
         ]
-
-    def _answer(self, query: Query, probabilities: F32, labels: tuple[str, ...]) -> Prediction:
-        best = np.argsort(-probabilities, kind="stable")
-        scores = probabilities[best]
-        signals = {"score": float(scores[0]), "margin": float(scores[0] - scores[1])}
-        payload = Classification(tuple(labels[i] for i in best[: self._top]), scores[: self._top])
-        return Prediction(payload, Evidence(signals), notes=("targets_ignored",) if query.targets else ())
