@@ -78,7 +78,7 @@ class Backend(ABC):
             return None
         return f"{', '.join(missing)} not installed; pip install 'visionrouter[{self.spec.extra}]'"
 
-    def weights(self) -> tuple[Weights, ...]:
+    def sources(self) -> tuple[Weights, ...]:
         """What `visionrouter fetch` brings for it; nothing where all is in the package."""
         return ()
 

@@ -78,7 +78,7 @@ class DiffusersBackend(Backend):
         """Where to run, and in which precision; `half` off the CPU where the user leaves it open."""
         return place(self._device, self._precision, half=half)
 
-    def weights(self) -> tuple[Weights, ...]:
+    def sources(self) -> tuple[Weights, ...]:
         return tuple(
             Weights(source, self._revision_of(role), PATTERNS) for role, source in self._sources.items()
         )
@@ -170,17 +170,48 @@ def read_pipeline(
 ) -> Any:
     """A pipeline of diffusers' class `cls` on `device`, silent. No code of the folder runs, no pickle is read.
 
-    Raises `WeightsError` where files are missing, damaged, or of another shape than their configuration says.
+    Raises `WeightsError` where files are missing, damaged, of another shape than their configuration says, or leave a
+    weight unset.
     """
     import diffusers
 
     with quiet(), tell_broken(name, folder, cls):
+        texts = _transformers_parts(name, folder, dtype, skip=parts)
         pipeline = getattr(diffusers, cls).from_pretrained(
-            folder, dtype=dtype, local_files_only=True, use_safetensors=True, **parts
+            folder, dtype=dtype, local_files_only=True, use_safetensors=True, **texts, **parts
         )
+    for role, part in pipeline.components.items():
+        if any(weight.is_meta for weight in getattr(part, "parameters", tuple)()):
+            raise WeightsError(_unset(name, folder / role, "some"))
     pipeline.to(device)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
+
+
+def _transformers_parts(
+    name: str, folder: Path, dtype: torch.dtype, skip: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The text encoders, read apart: within a pipeline, transformers would fill a weight that is missing with noise."""
+    import transformers
+
+    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    found = {}
+    for role, where in index.items():
+        if role in skip or not isinstance(where, list) or where[0] != "transformers":
+            continue
+        cls = getattr(transformers, where[1], None)
+        if not (isinstance(cls, type) and issubclass(cls, transformers.PreTrainedModel)):
+            continue
+        found[role], report = cls.from_pretrained(
+            folder / role, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
+        if missing := sorted(report["missing_keys"]):
+            raise WeightsError(_unset(name, folder / role, missing[0]))
+    return found
+
+
+def _unset(name: str, folder: Path, which: str) -> str:
+    return f"{name}: {folder} lacks weights of its model ({which}); it was cut short or is another's, fetch it anew"
 
 
 def read_model(name: str, cls: str, folder: Path, dtype: torch.dtype) -> Any:

@@ -73,7 +73,7 @@ class CheckpointBackend(Backend):
     @abstractmethod
     def answer(self, model: Any, queries: Sequence[Query]) -> list[Prediction]: ...
 
-    def weights(self) -> tuple[Weights, ...]:
+    def sources(self) -> tuple[Weights, ...]:
         return (Weights(self.origin.source, self.origin.revision, self.patterns),)
 
     def unavailable(self) -> str | None:

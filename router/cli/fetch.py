@@ -39,7 +39,7 @@ def _wanted(what: str, profile: str | None, revision: str | None) -> tuple[Weigh
     for each in profiles:
         backends = load_profile(each).backends
         if what in backends:
-            weights = backends[what].weights()
+            weights = backends[what].sources()
             if not weights:
                 raise FetchError(f"{what}: needs no weights from the hub")
             return weights

@@ -8,7 +8,7 @@ import numpy as np
 
 from visionrouter.backends.generative.asks import Ask
 from visionrouter.backends.generative.reading import Classes, read_classes, worst
-from visionrouter.schema.arrays import U8
+from visionrouter.schema.arrays import F32, U8
 
 _TIE = 1e-3
 """What trust weighs beside a vote: it decides between classes of as many votes, and nothing else."""
@@ -27,6 +27,7 @@ def tally(ballots: Sequence[Sequence[Ask]], drawings: Sequence[Sequence[U8]]) ->
         for i in range(len(labels)):
             votes[i] += (each.value == i) * (1 + _TIE * each.trust)
     winner = votes.argmax(0).astype(np.int16)
-    agreement = np.mean([each.value == winner for each in rounds], axis=0, dtype=np.float32)
+    agree = np.stack([each.value == winner for each in rounds])
+    agreement: F32 = agree.mean(0, dtype=np.float32)
     signals = {**worst([each.signals for each in rounds]), "vote_agreement": float(agreement.mean())}
     return Classes(labels, winner, agreement, signals)

@@ -138,8 +138,8 @@ class Marigold(DiffusersBackend):
         inner = frame.crop(predicted)
         large = frame.enlarge(np.ascontiguousarray(inner[..., 0] if inner.shape[2] == 1 else inner))
         if self._draws == "depth":
-            unit = "disparity" if self.spec.depth_unit == "disparity" else "relative"
-            return Prediction(DepthMap(large, unit), evidence)
+            assert self.spec.depth_unit is not None
+            return Prediction(DepthMap(large, self.spec.depth_unit), evidence)
         return Prediction(NormalMap(self._upright(large)), evidence)
 
     def _upright(self, drawn: F32) -> F32:

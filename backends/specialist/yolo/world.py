@@ -97,8 +97,8 @@ class YoloWorld(Yolo):
 
         self.spec = replace(self.spec, name="yolo_world")
 
-    def weights(self) -> tuple[Weights, ...]:
-        return (*super().weights(), Weights(self._text_source, patterns=_TEXT_PATTERNS))
+    def sources(self) -> tuple[Weights, ...]:
+        return (*super().sources(), Weights(self._text_source, patterns=_TEXT_PATTERNS))
 
     def describe(self, folder: Path) -> Mapping[str, Any]:
         fields = super().describe(folder)

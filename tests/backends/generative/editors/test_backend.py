@@ -246,11 +246,27 @@ def test_what_was_not_fetched_is_told_without_loading_anything() -> None:
     backend = create("instruct_editor", params={"source": "black-forest-labs/FLUX.2-klein-base-4B"})
     assert "visionrouter fetch black-forest-labs/FLUX.2-klein-base-4B" in str(backend.unavailable())
     assert backend.spec.licence == "Apache-2.0"
-    assert [weights.source for weights in backend.weights()] == ["black-forest-labs/FLUX.2-klein-base-4B"]
+    assert [weights.source for weights in backend.sources()] == ["black-forest-labs/FLUX.2-klein-base-4B"]
     with pytest.raises(WeightsError, match="fetch"):
         backend.load()
     gated = create("instruct_editor", params={"source": "black-forest-labs/FLUX.2-klein-9B"})
     assert gated.spec.licence == "non-commercial"
+
+
+@pytest.mark.parametrize("part", ["text_encoder", "unet", "vae"])
+def test_a_weight_that_is_missing_is_not_made_up(
+    folders: Callable[[str], Path], tmp_path: Path, part: str
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    broken = tmp_path / "broken"
+    shutil.copytree(folders("sd"), broken)
+    (weights,) = (broken / part).glob("*.safetensors")
+    tensors = load_file(weights)
+    del tensors[sorted(tensors)[len(tensors) // 2]]
+    save_file(tensors, weights, metadata={"format": "pt"})
+    with pytest.raises(WeightsError, match=f"{part} lacks weights"):
+        InstructEditor(str(broken), **SIZE).load()
 
 
 @pytest.mark.parametrize(
