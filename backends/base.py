@@ -49,6 +49,15 @@ class BackendSpec:
     version: str = "1"
 
 
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Where weights come from: a hub id or a path, the hub's revision, and which of the files, all where None."""
+
+    source: str
+    revision: str | None = None
+    patterns: tuple[str, ...] | None = None
+
+
 class Backend(ABC):
     """A model that answers queries, synchronously and batch-first.
 
@@ -68,6 +77,10 @@ class Backend(ABC):
         if not missing:
             return None
         return f"{', '.join(missing)} not installed; pip install 'visionrouter[{self.spec.extra}]'"
+
+    def weights(self) -> tuple[Weights, ...]:
+        """What `visionrouter fetch` brings for it; nothing where all is in the package."""
+        return ()
 
     @abstractmethod
     def predict(self, queries: Sequence[Query]) -> Sequence[Prediction]: ...

@@ -59,7 +59,7 @@ TABLE: tuple[Known, ...] = (
     Known("depth-anything/da3metric-*", "Apache-2.0", "README of Depth-Anything-3"),
     Known("depth-anything/da3mono-*", "Apache-2.0", "README of Depth-Anything-3"),
     Known("depth-anything/da3*", "CC-BY-NC-4.0", "README of Depth-Anything-3"),
-    Known("apple/depthpro*", "LicenseRef-Apple-AMLR", "model card; research only"),
+    Known("apple/depthpro*", "LicenseRef-Apple-AMLR-NC", "model card; research only"),
     Known("intel/zoedepth*", "MIT", "model card"),
     Known("usyd-community/vitpose*", "Apache-2.0", "model card"),
     Known("ultralytics/*", "AGPL-3.0", "LICENSE of ultralytics"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from visionrouter.backends import hub
-from visionrouter.backends.base import Backend, BackendSpec
+from visionrouter.backends.base import Backend, BackendSpec, Weights
 from visionrouter.backends.licences import licence_of
 from visionrouter.backends.memory import enough_memory
 from visionrouter.backends.placement import Precision, place
@@ -78,6 +78,11 @@ class DiffusersBackend(Backend):
         """Where to run, and in which precision; `half` off the CPU where the user leaves it open."""
         return place(self._device, self._precision, half=half)
 
+    def weights(self) -> tuple[Weights, ...]:
+        return tuple(
+            Weights(source, self._revision_of(role), PATTERNS) for role, source in self._sources.items()
+        )
+
     def unavailable(self) -> str | None:
         return super().unavailable() or (str(self._missing) if self._missing is not None else None)
 
@@ -99,7 +104,7 @@ class DiffusersBackend(Backend):
             folders = {
                 role: hub.resolve(
                     source,
-                    revision=self._revision if role == "pipeline" else None,
+                    revision=self._revision_of(role),
                     patterns=PATTERNS,
                     extra=EXTRA,
                 )
@@ -120,12 +125,15 @@ class DiffusersBackend(Backend):
             self._folders, self._missing = folders, None
         return self._folders
 
+    def _revision_of(self, role: str) -> str | None:
+        return self._revision if role == "pipeline" else None
+
     def _loaded(self) -> Any:
         if self._opened is None:
+            folders = self._find()
             with required(self.spec.name):
                 for module in self.spec.requires:
                     import_module(module)
-            folders = self._find()
             with enough_memory(self.spec.name, 0):
                 self._opened = self.open(folders)
         return self._opened

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from visionrouter.backends import hub
-from visionrouter.backends.base import Backend, BackendSpec
+from visionrouter.backends.base import Backend, BackendSpec, Weights
 from visionrouter.backends.licences import licence_of
 from visionrouter.backends.memory import enough_memory
 from visionrouter.backends.placement import place
@@ -73,6 +73,9 @@ class CheckpointBackend(Backend):
     @abstractmethod
     def answer(self, model: Any, queries: Sequence[Query]) -> list[Prediction]: ...
 
+    def weights(self) -> tuple[Weights, ...]:
+        return (Weights(self.origin.source, self.origin.revision, self.patterns),)
+
     def unavailable(self) -> str | None:
         return super().unavailable() or (str(self._missing) if self._missing is not None else None)
 
@@ -110,9 +113,9 @@ class CheckpointBackend(Backend):
 
     def _loaded(self) -> Any:
         if self._model is None:
+            folder = self._find()
             for module in self.spec.requires:
                 require(module, self.spec.name, self.spec.extra or "all")
-            folder = self._find()
             device, dtype = place(self.origin.device, self.origin.precision)
             with enough_memory(self.spec.name, 0):
                 self._model = self.open(folder, device, dtype)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from visionrouter.cli.fetch import fetch
 from visionrouter.cli.proving_ground import scenes, tune
 from visionrouter.schema.errors import VisionRouterError
 
@@ -181,6 +182,7 @@ def schema(what: str | None) -> None:
     click.echo(json.dumps(chosen, indent=2))
 
 
+cli.add_command(fetch)
 cli.add_command(scenes)
 cli.add_command(tune)
 

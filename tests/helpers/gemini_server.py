@@ -74,7 +74,7 @@ def png(drawing: U8) -> bytes:
 
 def canvas_of(asked: dict[str, Any]) -> U8:
     """The picture that was sent."""
-    data = base64.b64decode(asked["contents"][0]["parts"][0]["inlineData"]["data"])
+    data = base64.urlsafe_b64decode(asked["contents"][0]["parts"][0]["inlineData"]["data"])
     return np.asarray(Pillow.open(io.BytesIO(data)))
 
 

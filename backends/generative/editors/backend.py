@@ -62,6 +62,7 @@ class InstructEditor(DiffusersBackend):
         source: str,
         *,
         transformer: str | None = None,
+        transformer_folder: str = "transformer",
         adapter: str | None = None,
         revision: str | None = None,
         device: str | None = None,
@@ -78,7 +79,7 @@ class InstructEditor(DiffusersBackend):
         votes: int = 1,
     ) -> None:
         """`source`: hub id or path of the pipeline. `transformer`: of a tuned transformer to put in it, as Open Vision
-        Banana's in FLUX.2 klein. `adapter`: of LoRA weights. `tasks`: those the weights were tuned for, all by default.
+        Banana's in FLUX.2 klein, and `transformer_folder` where it lies there, if not at the top. `adapter`: of LoRA weights. `tasks`: those the weights were tuned for, all by default.
         `depth_code`: "paper" in metres, "grayscale" relative inverse depth. `normal_axes`: what red, green and blue
         hold. `wording`: other phrases by task. `votes`: how often a semantic map is drawn, each time in other colours.
         The rest is the family's own where it is None. Raises `ProfileError`."""
@@ -87,6 +88,7 @@ class InstructEditor(DiffusersBackend):
         if votes < 1 or (steps is not None and steps < 1):
             raise ProfileError(f"votes is {votes} and steps {steps}; each is 1 or more")
         self._chosen = (steps, guidance, image_guidance)
+        self._transformer_folder = transformer_folder
         self._long_side = long_side
         self._votes = votes
         able = _tasks(tasks, self._wording.tasks)
@@ -120,7 +122,7 @@ class InstructEditor(DiffusersBackend):
                 raise BackendError(
                     f"{name}: {cls} takes no other transformer; leave it out, or name FLUX.2 klein"
                 )
-            inside = tuned / "transformer"
+            inside = tuned / self._transformer_folder
             parts["transformer"] = read_model(
                 name, "Flux2Transformer2DModel", inside if inside.is_dir() else tuned, dtype
             )

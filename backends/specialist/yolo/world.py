@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from visionrouter.backends import hub
+from visionrouter.backends.base import Weights
 from visionrouter.backends.specialist import coco
 from visionrouter.backends.specialist.checkpoint import in_batches
 from visionrouter.backends.specialist.libraries import require
@@ -21,6 +22,7 @@ from visionrouter.schema.errors import WeightsError
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 
+_TEXT_PATTERNS = ("*.json", "*.txt", "*.safetensors")
 _KEPT = 4096
 """Words whose embeddings are kept."""
 
@@ -95,6 +97,9 @@ class YoloWorld(Yolo):
 
         self.spec = replace(self.spec, name="yolo_world")
 
+    def weights(self) -> tuple[Weights, ...]:
+        return (*super().weights(), Weights(self._text_source, patterns=_TEXT_PATTERNS))
+
     def describe(self, folder: Path) -> Mapping[str, Any]:
         fields = super().describe(folder)
         text = self._text_folder()
@@ -103,9 +108,7 @@ class YoloWorld(Yolo):
         return {**fields, "labels": None, "weights_digest": combined_digest(digests), "weights_bytes": size}
 
     def _text_folder(self) -> Path:
-        found = hub.resolve(
-            self._text_source, patterns=("*.json", "*.txt", "*.safetensors"), extra=PRETRAINED_EXTRA
-        )
+        found = hub.resolve(self._text_source, patterns=_TEXT_PATTERNS, extra=PRETRAINED_EXTRA)
         check_family(found, "yolo_world", ("clip", "clip_text_model"))
         return found
 
