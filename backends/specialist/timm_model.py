@@ -13,6 +13,7 @@ from visionrouter.backends.specialist.checkpoint import CheckpointBackend, Origi
 from visionrouter.backends.specialist.classified import classified
 from visionrouter.backends.specialist.libraries import require
 from visionrouter.backends.specialist.pretrained import finite
+from visionrouter.backends.specialist.thicken import thicken
 from visionrouter.schema.errors import WeightsError
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
@@ -93,12 +94,8 @@ class TimmHub(CheckpointBackend):
         )
         try:
             with torch.random.fork_rng(devices=[]):
-                network = timm.create_model(
-                    config["architecture"],
-                    pretrained=False,
-                    num_classes=count,
-                    **(config.get("model_args") or {}),
-                )
+                given = {**(config.get("model_args") or {}), "num_classes": count}
+                network = timm.create_model(config["architecture"], pretrained=False, **given)
             network.load_state_dict(files.load_file(plain[0]))
         except Exception as error:
             why = str(error).strip().splitlines()[-1].strip()[:160]
@@ -118,7 +115,7 @@ class TimmHub(CheckpointBackend):
         import PIL.Image
         import torch
 
-        seen = [model.transform(PIL.Image.fromarray(query.image.pixels)) for query in queries]
+        seen = [model.transform(PIL.Image.fromarray(thicken(query.image.pixels))) for query in queries]
         logits = model.network(torch.stack(seen).to(model.device, model.dtype)).float()
         rows = finite(logits, self.spec.name).softmax(-1).cpu().numpy()
         return [

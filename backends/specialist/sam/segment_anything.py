@@ -102,16 +102,12 @@ class Sam(CheckpointBackend):
         path = self._file(folder)
         if path.suffix != ".safetensors":
             return {}
-        with require("safetensors", weights.NAME, "sam").safe_open(path, "pt") as file:
-            keys = set(file.keys())
-            stem = next((s for s in ("image_encoder", "vision_encoder") if f"{s}.pos_embed" in keys), None)
-            if stem is None:
-                raise WeightsError(
-                    f"{path}: not weights of Segment Anything 1; name another source or backend"
-                )
-            grid = file.get_slice(f"{stem}.pos_embed").get_shape()[1]
-            proj = "proj" if stem == "image_encoder" else "projection"
-            side = grid * file.get_slice(f"{stem}.patch_embed.{proj}.weight").get_shape()[-1]
+        safetensors = require("safetensors", weights.NAME, "sam")
+        try:
+            with safetensors.safe_open(path, "pt") as file:
+                side = weights.side_of(file)
+        except safetensors.SafetensorError as error:
+            raise WeightsError(f"{path}: cannot be read ({error}); fetch it anew") from error
         return {"input_size": (side, side)}
 
     def _file(self, folder: Path) -> Path:

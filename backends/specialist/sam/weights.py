@@ -66,6 +66,18 @@ def read(path: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
     return state
 
 
+def side_of(file: Any) -> int:
+    """Pixels of the square that the network of an opened safetensors file sees. Raises `WeightsError`."""
+    keys = set(file.keys())
+    for stem, proj in (("image_encoder", "proj"), ("vision_encoder", "projection")):
+        if f"{stem}.pos_embed" in keys:
+            grid = file.get_slice(f"{stem}.pos_embed").get_shape()[1]
+            return int(grid * file.get_slice(f"{stem}.patch_embed.{proj}.weight").get_shape()[-1])
+    raise WeightsError(
+        "these are not weights of Segment Anything 1; name another source, or the backend sam2 or sam3"
+    )
+
+
 def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for key, value in state.items():

@@ -143,7 +143,7 @@ class Yolo(CheckpointBackend):
 
     def answer(self, model: Network, queries: Sequence[Query]) -> list[Prediction]:
         if model.head == "classify":
-            rows = reading.probabilities(model, [q.image.pixels for q in queries], self._side or 224)
+            rows = reading.probabilities(model, [thicken(q.image.pixels) for q in queries], self._side or 224)
             return [
                 classified(query, row, model.names, self._top)
                 for query, row in zip(queries, rows, strict=True)
