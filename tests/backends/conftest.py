@@ -24,13 +24,16 @@ def photo() -> Callable[[str], Image]:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
     """Params of a backend of the real architecture at tiny size, by its registered name; made once."""
-    from tiny_specialists import BUILDERS
+    import tiny_pipelines
+    import tiny_specialists
+
+    builders = {**tiny_specialists.BUILDERS, **tiny_pipelines.BUILDERS}
 
     @functools.cache
     def params(name: str) -> dict[str, Any]:
         folder = tmp_path_factory.mktemp(name)
         with _without_warnings():
-            more = BUILDERS[name](folder)
+            more = builders[name](folder)
         return {"source": str(folder), "device": "cpu", **more}
 
     return params

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
-from tiny_specialists import BUILDERS as TINY
+from tiny_pipelines import BUILDERS as PIPELINES
+from tiny_specialists import BUILDERS as SPECIALISTS
 
 from visionrouter.backends.base import Backend
 from visionrouter.backends.fake import FakeBackend
@@ -32,6 +33,7 @@ from visionrouter.schema.request import NO_PROMPTS, Prompts, Query
 from visionrouter.schema.task import PaletteEntry, Target, Task
 
 PARTS = {"cutout": {"detector": "nanodet", "segmenter": "grabcut", "pose": "movenet"}}
+TINY = {**PIPELINES, **SPECIALISTS}
 NAMES = ("cutout", "fake", "grabcut", "movenet", "nano", "nanodet", "timm", *TINY)
 KINDS = {
     Task.DETECT: Detections,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +207,18 @@ def chat_tokenizer() -> Any:
 def saved(pipeline: Any, folder: Path) -> Path:
     pipeline.save_pretrained(folder / "pipeline", safe_serialization=True)
     return folder / "pipeline"
+
+
+BUILDERS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "instruct_editor": lambda folder: {
+        "source": str(editor("sd", "epsilon", folder)),
+        "steps": 1,
+        "long_side": 64,
+    },
+    "marigold": lambda folder: {
+        "source": str(marigold("depth", folder)),
+        "ensemble": 3,
+        "licence": "Apache-2.0",
+    },
+}
+"""Params of a backend by its registered name."""

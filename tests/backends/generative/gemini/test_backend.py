@@ -174,6 +174,28 @@ def test_a_refusal_is_a_reason_of_its_own_in_the_decision(server: fake.GeminiSer
     assert fake.KEY not in result.to_json()
 
 
+WORDS_OF = {
+    Task.DEPTH: "depth map",
+    Task.NORMALS: "surface normals",
+    Task.SEMANTIC: "segment sky in blue, road gray",
+    Task.REFERRING: "segment the leftmost car",
+    Task.INSTANCE: "segment each car",
+}
+
+
+@pytest.mark.parametrize("task", WORDS_OF)
+def test_every_task_through_the_router(server: fake.GeminiServer, task: Task) -> None:
+    """What is drawn here is the picture itself; it is answered, and found to be on no code."""
+    server.replies = [fake.draws(lambda canvas, prompt: canvas)]
+    with Router([Gemini(base_url=server.url)]) as router:
+        result = router.run(PHOTO, WORDS_OF[task])
+    assert result.decision.task is task
+    (attempt,) = result.decision.attempts
+    assert attempt.error is None
+    assert attempt.signals["cost_usd"] > 0
+    assert attempt.signals["on_code_share"] < 0.9
+
+
 def test_a_key_is_taken_from_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY"):
         monkeypatch.delenv(name, raising=False)
