@@ -199,7 +199,7 @@ def _transformers_parts(
     for role, where in index.items():
         if role in skip or not isinstance(where, list) or where[0] != "transformers":
             continue
-        cls = getattr(transformers, where[1], None)
+        cls: Any = getattr(transformers, where[1], None)
         if not (isinstance(cls, type) and issubclass(cls, transformers.PreTrainedModel)):
             continue
         found[role], report = cls.from_pretrained(

@@ -1,5 +1,8 @@
 """Profiles and the registry: what is written is what is made, and mistakes are named."""
 
+import subprocess
+import sys
+
 import pytest
 
 from visionrouter.backends.profile import load_profile, profile_names
@@ -108,3 +111,15 @@ def test_a_policy_leaves_denied_licences_out_and_explains_it(tmp_path):
     assert denied == {"klein_9b", "depth_pro", "depth_anything_large", "yolo"}
     assert denied.isdisjoint({*depth.backends, *dogs.backends})
     assert "marigold_depth" in depth.backends
+
+
+@pytest.mark.parametrize("name", ["open", "open-nc", "hosted"])
+def test_a_profile_is_listed_without_a_heavy_import(name):
+    heavy = ("torch", "diffusers", "transformers", "ultralytics", "timm", "google.genai")
+    code = (
+        "import sys\nfrom visionrouter.cli.backends import rows\n"
+        f"assert all('why_not' in row for row in rows({name!r}, check=False))\n"
+        f"print([module for module in {heavy} if module in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

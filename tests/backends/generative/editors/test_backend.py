@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from visionrouter.backends.registry import create
 from visionrouter.router import Router
 from visionrouter.schema.errors import (
     BackendError,
+    MissingExtraError,
     ProfileError,
     RefusedError,
     ResourceError,
@@ -240,6 +242,17 @@ def test_folders_of_other_models_or_cut_short_are_told(
             config.write_text(json.dumps({**json.loads(config.read_text()), "cross_attention_dim": 32}))
         with pytest.raises(WeightsError, match="does not load"):
             InstructEditor(str(broken), **SIZE).load()
+
+
+def test_without_its_libraries_the_extra_is_named(
+    folders: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folders("sd")
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    backend = InstructEditor(str(folder))
+    assert "visionrouter[diffusers]" in str(backend.unavailable())
+    with pytest.raises(MissingExtraError, match=r"diffusers.*visionrouter\[diffusers\]"):
+        backend.load()
 
 
 def test_what_was_not_fetched_is_told_without_loading_anything() -> None:
