@@ -43,9 +43,6 @@ from visionrouter.schema.task import Task
 
 LEAST_SIDE, LONGEST_RATIO = 64, 8
 """Pixels of a canvas' short side, and its share of the long one: what FLUX.2 asks for and no other minds."""
-BATCH = 4
-"""Drawings a call on a GPU, for families that take several. On a CPU each is its own call, so that it cannot depend, to
-the last bit, on its company."""
 
 
 class InstructEditor(DiffusersBackend):
@@ -77,16 +74,18 @@ class InstructEditor(DiffusersBackend):
         image_guidance: float | None = None,
         long_side: int | None = None,
         votes: int = 1,
+        batch_limit: int = 4,
     ) -> None:
         """`source`: hub id or path of the pipeline. `transformer`: of a tuned transformer to put in it, as Open Vision
         Banana's in FLUX.2 klein, and `transformer_folder` where it lies there, if not at the top. `adapter`: of LoRA weights. `tasks`: those the weights were tuned for, all by default.
         `depth_code`: "paper" in metres, "grayscale" relative inverse depth. `normal_axes`: what red, green and blue
         hold. `wording`: other phrases by task. `votes`: how often a semantic map is drawn, each time in other colours.
-        The rest is the family's own where it is None. Raises `ProfileError`."""
+        `batch_limit`: drawings a call on a GPU, for families that take several. On a CPU each is its own call, so that it
+        cannot depend, to the last bit, on its company. The rest is the family's own where it is None. Raises `ProfileError`."""
         self._codes = Codes(depth=_depth_code(depth_code), normals=_normal_code(normal_axes))
         self._wording = Wording(wording, is_grayscale=depth_code == "grayscale")
-        if votes < 1 or (steps is not None and steps < 1):
-            raise ProfileError(f"votes is {votes} and steps {steps}; each is 1 or more")
+        if min(votes, batch_limit, 1 if steps is None else steps) < 1:
+            raise ProfileError(f"votes {votes}, steps {steps}, batch_limit {batch_limit}; each is 1 or more")
         self._chosen = (steps, guidance, image_guidance)
         self._transformer_folder = transformer_folder
         self._long_side = long_side
@@ -97,7 +96,7 @@ class InstructEditor(DiffusersBackend):
             kind="generative",
             tasks=able,
             licence="unknown",
-            batch_limit=8,
+            batch_limit=batch_limit,
             depth_unit=None if Task.DEPTH not in able else "m" if depth_code == "paper" else "disparity",
             cost=50.0 * votes,
             extra=EXTRA,
@@ -158,7 +157,7 @@ class InstructEditor(DiffusersBackend):
             )
             for query in queries
         ]
-        drawn = opened.draw(self.spec.name, jobs)
+        drawn = opened.draw(self.spec.name, jobs, self.spec.batch_limit)
         return [job.answer(drawings, self._codes) for job, drawings in zip(jobs, drawn, strict=True)]
 
 
@@ -171,12 +170,12 @@ class _Editor:
     sampling: Sampling
     side: tuple[int, int, int]
 
-    def draw(self, name: str, jobs: Sequence[Job]) -> list[list[U8]]:
-        """Every drawing of every job, uint8 of its canvas' size."""
+    def draw(self, name: str, jobs: Sequence[Job], most: int) -> list[list[U8]]:
+        """Every drawing of every job, uint8 of its canvas' size, `most` a call at most."""
         canvases = [job.frame.place(job.query.image.pixels) for job in jobs]
         drawn: list[dict[int, U8]] = [{} for _ in jobs]
         is_cpu = self.pipeline.device.type == "cpu"
-        for batch in _batches(jobs, BATCH if self.family.batches and not is_cpu else 1):
+        for batch in _batches(jobs, most if self.family.batches and not is_cpu else 1):
             prompts = [jobs[i].asks[k].prompt for i, k in batch]
             for prompt in prompts:
                 self._check_length(name, prompt)

@@ -64,6 +64,7 @@ class Marigold(DiffusersBackend):
         device: str | None = None,
         precision: str | None = None,
         licence: str | None = None,
+        batch_limit: int = 4,
     ) -> None:
         """`source`: hub id or path. `draws`: what its weights are for. `steps` and `long_side` (pixels of the canvas):
         what the pipeline was saved with where None (else 4, and 768). `noise`: "zeros" for E2E-FT, which is drawn in one
@@ -85,7 +86,7 @@ class Marigold(DiffusersBackend):
             kind="generative",
             tasks=frozenset({Task.DEPTH if draws == "depth" else Task.NORMALS}),
             licence="unknown",
-            batch_limit=4,
+            batch_limit=batch_limit,
             depth_unit=depth_unit if draws == "depth" else None,
             cost=20.0 * ensemble,
             extra=EXTRA,
