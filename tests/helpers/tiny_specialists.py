@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import string
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -320,6 +321,7 @@ BUILDERS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "timm_hub": timm_hub,
     "unet": unet,
     "vitpose": vitpose,
-    "yolo": yolo,
     "zoedepth": zoedepth,
 }
+if find_spec("ultralytics") is not None:  # AGPL: never installed unless somebody asks for it
+    BUILDERS["yolo"] = yolo
