@@ -94,9 +94,9 @@ class OpenVocabularyDetector(CheckpointBackend):
         for query in queries:
             words = sought(query.targets, self._vocabulary)
             pixels = thicken(query.image.pixels)
-            asked.append(
-                (model.see(pixels, text=self.prompt(words), truncation=True), pixels.shape[:2], words)
-            )
+            seen = model.see(pixels, text=self.prompt(words), truncation=True)
+            self.check(model, seen, words)
+            asked.append((seen, pixels.shape[:2], words))
         rows = in_batches(asked, lambda one: (one[2], one[0]["pixel_values"].shape), run)
         return [self._answer(query, row) for query, row in zip(queries, rows, strict=True)]
 

@@ -23,8 +23,6 @@ from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 
 _TEXT_PATTERNS = ("*.json", "*.txt", "*.safetensors")
-_TEXT = ("*.json", "*.txt", "*.safetensors")
-"""The files of CLIP's repository that are read."""
 _KEPT = 4096
 """Words whose embeddings are kept."""
 
@@ -109,11 +107,8 @@ class YoloWorld(Yolo):
         size = hub.size(folder) + hub.size(text)
         return {**fields, "labels": None, "weights_digest": combined_digest(digests), "weights_bytes": size}
 
-    def weights(self) -> tuple[Weights, ...]:
-        return (*super().weights(), Weights(self._text_source, None, _TEXT))
-
     def _text_folder(self) -> Path:
-        found = hub.resolve(self._text_source, patterns=_TEXT, extra=PRETRAINED_EXTRA)
+        found = hub.resolve(self._text_source, patterns=_TEXT_PATTERNS, extra=PRETRAINED_EXTRA)
         check_family(found, "yolo_world", ("clip", "clip_text_model"))
         return found
 
