@@ -84,7 +84,11 @@ def _row(name: str) -> tuple[str, ...]:
         "<br>".join(f"`{weights.source}`" for weights in backend.weights()) or _embedded(spec),
         spec.licence,
         "the checkpoint's" if backend.weights() else _size(spec),
-        "hosted" if name in _HOSTED else "CPU, CUDA, MPS" if "device" in inspect.signature(type(backend)).parameters else "CPU",
+        "hosted"
+        if name in _HOSTED
+        else "CPU, CUDA, MPS"
+        if "device" in inspect.signature(type(backend)).parameters
+        else "CPU",
         spec.depth_unit or "",
         str(spec.batch_limit),
         ", ".join(TESTED_WITH[module] for module in spec.requires if module in TESTED_WITH),

@@ -287,7 +287,7 @@ def yolo(folder: Path, architecture: str = "yolo11-seg", names: tuple[str, ...] 
         config |= {"scales": {"t": [0.2, 0.05, 128]}, "scale": "t", "nc": len(names), "names": list(names)}
         kind = "WorldModel" if "world" in architecture else _YOLO_CLASSES[library.guess_model_task(config)]
         torch.manual_seed(0)
-        model = getattr(library, kind)({**config}, ch=3, verbose=False)
+        model = getattr(library, kind)({**config}, ch=3, nc=len(names), verbose=False)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(model.state_dict(), folder / "model.safetensors")
     (folder / "model.yaml").write_text(yaml.safe_dump({k: v for k, v in config.items() if k != "yaml_file"}))
