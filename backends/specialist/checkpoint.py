@@ -86,11 +86,11 @@ class CheckpointBackend(Backend):
         self._model = None
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        import torch
-
         for query in queries:
             check_task(self.spec, query)
         model = self._loaded()
+        import torch
+
         with enough_memory(self.spec.name, len(queries)), torch.inference_mode():
             return self.answer(model, queries)
 

@@ -102,7 +102,7 @@ class TimmClassifier(Backend):
 
     def __init__(self, *, folder: str | Path | None = None, top: int = 5) -> None:
         """`folder` of the weights (default: the package's), `top` classes given."""
-        self.weights = WeightSet((WEIGHTS,), FOLDER if folder is None else Path(folder))
+        self.weight_set = WeightSet((WEIGHTS,), FOLDER if folder is None else Path(folder))
         self._top = top
         self._network: Network | None = None
         self.spec = BackendSpec(
@@ -110,8 +110,8 @@ class TimmClassifier(Backend):
             kind="specialist",
             tasks=frozenset({Task.CLASSIFY}),
             licence="Apache-2.0",
-            weights_digest=self.weights.digest,
-            weights_bytes=self.weights.size,
+            weights_digest=self.weight_set.digest,
+            weights_bytes=self.weight_set.size,
             input_size=(224, 224),
             batch_limit=16,
             memory_mb=250,
@@ -128,7 +128,7 @@ class TimmClassifier(Backend):
     def _opened(self) -> Network:
         network = self._network
         if network is None:
-            network = self._network = Network.open(self.weights, self.spec.name)
+            network = self._network = Network.open(self.weight_set, self.spec.name)
         return network
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:

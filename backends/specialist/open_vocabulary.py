@@ -94,11 +94,14 @@ class OpenVocabularyDetector(CheckpointBackend):
         for query in queries:
             words = sought(query.targets, self._vocabulary)
             pixels = thicken(query.image.pixels)
-            asked.append(
-                (model.see(pixels, text=self.prompt(words), truncation=True), pixels.shape[:2], words)
-            )
+            seen = model.see(pixels, text=self.prompt(words), truncation=True)
+            self.check(model, seen, words)
+            asked.append((seen, pixels.shape[:2], words))
         rows = in_batches(asked, lambda one: (one[2], one[0]["pixel_values"].shape), run)
         return [self._answer(query, row) for query, row in zip(queries, rows, strict=True)]
+
+    def check(self, model: Pretrained, seen: Any, words: tuple[str, ...]) -> None:
+        """Raise `UnsupportedTargetError` where the words of one image are more than the network reads."""
 
     @abstractmethod
     def prompt(self, words: tuple[str, ...]) -> list[list[str]]:
@@ -158,18 +161,19 @@ class GroundingDino(OpenVocabularyDetector):
     def prompt(self, words: tuple[str, ...]) -> list[list[str]]:
         return [[word.lower().replace(".", " ") for word in words]]
 
+    def check(self, model: Pretrained, seen: Any, words: tuple[str, ...]) -> None:
+        tokens, most = seen["input_ids"][0], model.model.config.max_text_len
+        if len(tokens) > most or len(_spans(tokens.tolist(), model.processor.tokenizer)) != len(words):
+            raise UnsupportedTargetError(
+                f"{self.spec.name} reads {most} tokens at once, these {len(words)} words are more; name fewer things"
+            )
+
     def read(
         self, model: Pretrained, output: Any, sizes: list[tuple[int, int]], words: tuple[str, ...]
     ) -> list[Rows]:
         import torch
 
-        tokens = output.input_ids[0]
-        most = min(model.model.config.max_text_len, output.logits.shape[-1])
-        spans = _spans(tokens.tolist(), model.processor.tokenizer)
-        if len(spans) != len(words) or len(tokens) > most:
-            raise UnsupportedTargetError(
-                f"{self.spec.name} reads {most} tokens at once, {len(words)} words are more; name fewer things"
-            )
+        spans = _spans(output.input_ids[0].tolist(), model.processor.tokenizer)
         probability = output.logits.float().sigmoid()
         each = torch.stack([probability[..., first:last].amax(-1) for first, last in spans], -1)
         scores, best = finite(each, self.spec.name).max(-1)

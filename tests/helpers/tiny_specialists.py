@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import string
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -286,7 +287,7 @@ def yolo(folder: Path, architecture: str = "yolo11-seg", names: tuple[str, ...] 
         config |= {"scales": {"t": [0.2, 0.05, 128]}, "scale": "t", "nc": len(names), "names": list(names)}
         kind = "WorldModel" if "world" in architecture else _YOLO_CLASSES[library.guess_model_task(config)]
         torch.manual_seed(0)
-        model = getattr(library, kind)({**config}, ch=3, verbose=False)
+        model = getattr(library, kind)({**config}, ch=3, nc=len(names), verbose=False)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(model.state_dict(), folder / "model.safetensors")
     (folder / "model.yaml").write_text(yaml.safe_dump({k: v for k, v in config.items() if k != "yaml_file"}))
@@ -320,6 +321,7 @@ BUILDERS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "timm_hub": timm_hub,
     "unet": unet,
     "vitpose": vitpose,
-    "yolo": yolo,
     "zoedepth": zoedepth,
 }
+if find_spec("ultralytics") is not None:  # AGPL: never installed unless somebody asks for it
+    BUILDERS["yolo"] = yolo

@@ -166,7 +166,11 @@ class Sam(CheckpointBackend):
         with torch.autocast(sam.device.type, model.dtype, enabled=model.dtype != torch.float32):
             features = finite(sam.image_encoder(batch).float(), self.spec.name)
         return [
-            Encoded(features[i : i + 1], tuple(seen[i].shape[-2:]), (pixels.shape[0], pixels.shape[1]))
+            Encoded(
+                features[i : i + 1],
+                (seen[i].shape[-2], seen[i].shape[-1]),
+                (pixels.shape[0], pixels.shape[1]),
+            )
             for i, pixels in enumerate(thick)
         ]
 

@@ -119,7 +119,10 @@ def from_safetensors(folder: Path, weights: Path, backend: str, device: Any, dty
         try:
             with torch.random.fork_rng(devices=[]):
                 model = getattr(library, kind)(
-                    {**architecture, "nc": len(names)}, ch=architecture.get("channels", 3), verbose=False
+                    {**architecture, "nc": len(names)},
+                    ch=architecture.get("channels", 3),
+                    nc=len(names),
+                    verbose=False,
                 )
             model.load_state_dict(files.load_file(weights))
         except Exception as error:

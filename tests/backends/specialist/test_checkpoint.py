@@ -22,6 +22,7 @@ from visionrouter.schema.request import NO_PROMPTS, Prompts, Query
 from visionrouter.schema.task import Task
 
 Tiny = Callable[[str], dict[str, Any]]
+NEEDS_ULTRALYTICS = pytest.mark.skipif("yolo" not in BUILDERS, reason="ultralytics is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,12 @@ def test_a_checkpoint_of_another_family_is_named(name: str, tiny: Tiny) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("yolo", "model.yaml"), ("unet", "save_pretrained"), ("timm_hub", "timm"), ("sam", "Segment Anything")],
+    [
+        pytest.param("yolo", "model.yaml", marks=NEEDS_ULTRALYTICS),
+        ("unet", "save_pretrained"),
+        ("timm_hub", "timm"),
+        ("sam", "Segment Anything"),
+    ],
 )
 def test_a_folder_of_another_library_is_named(name: str, words: str, tiny: Tiny) -> None:
     params = {"classes": ["a"]} if name == "unet" else {}
@@ -124,7 +130,9 @@ def test_bfloat16_answers_in_float32(tiny: Tiny, image: Image) -> None:
     assert answer.payload.values.dtype == np.float32  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("name", ["rt_detr", "depth_anything", "sam2", "yolo"])
+@pytest.mark.parametrize(
+    "name", ["rt_detr", "depth_anything", "sam2", pytest.param("yolo", marks=NEEDS_ULTRALYTICS)]
+)
 def test_numbers_that_are_none_are_an_error_and_not_an_empty_answer(
     name: str, tiny: Tiny, image: Image
 ) -> None:
@@ -158,7 +166,7 @@ def test_running_out_of_memory_names_the_mend(
         ("rt_detr", "transformers"),
         ("sam", "sam"),
         ("unet", "unet"),
-        ("yolo", "ultralytics"),
+        pytest.param("yolo", "ultralytics", marks=NEEDS_ULTRALYTICS),
         ("timm_hub", "timm"),
     ],
 )
