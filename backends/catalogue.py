@@ -81,9 +81,9 @@ def _row(name: str) -> tuple[str, ...]:
         f"`{name}`",
         spec.kind,
         "<br>".join(sorted(spec.tasks)) + (" (box or point needed)" if spec.needs_prompts else ""),
-        "<br>".join(f"`{weights.source}`" for weights in backend.weights()) or _embedded(spec),
+        "<br>".join(f"`{weights.source}`" for weights in backend.sources()) or _embedded(spec),
         spec.licence,
-        "the checkpoint's" if backend.weights() else _size(spec),
+        "the checkpoint's" if backend.sources() else _size(spec),
         "hosted"
         if name in _HOSTED
         else "CPU, CUDA, MPS"

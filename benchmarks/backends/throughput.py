@@ -20,12 +20,15 @@ from pathlib import Path
 import numpy as np
 
 from visionrouter.backends.base import Backend
-from visionrouter.benchmarks.backends.builders import BUILDERS, Builder
+from visionrouter.benchmarks.backends.builders import BUILDERS as SPECIALISTS
+from visionrouter.benchmarks.backends.builders import Builder
+from visionrouter.benchmarks.backends.pipelines import PIPELINES
 from visionrouter.router import Router
 from visionrouter.schema.image import Image, load_image
 from visionrouter.schema.request import NO_PROMPTS, Prompts, Query
 from visionrouter.schema.task import Instruction, Task
 
+BUILDERS = {**SPECIALISTS, **PIPELINES}
 SIZE = (640, 480)
 
 

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 import pytest
 
 from visionrouter.benchmarks.backends.builders import BUILDERS
+from visionrouter.benchmarks.backends.pipelines import PIPELINES
 from visionrouter.benchmarks.backends.throughput import main, run
 
 
@@ -14,6 +15,13 @@ def test_a_row_is_measured(name: str) -> None:
     assert speed.direct > 0
     assert speed.routed > 0
     assert speed.ratio == speed.routed / speed.direct
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_a_pipeline_is_measured(name: str) -> None:
+    speed = run(PIPELINES[name], "cpu", batch=2, count=2, tiny=True)
+    assert speed.direct > 0
+    assert speed.routed > 0
 
 
 @pytest.mark.skipif(find_spec("ultralytics") is None, reason="ultralytics is not installed")
