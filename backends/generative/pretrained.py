@@ -200,7 +200,8 @@ def _transformers_parts(
         if role in skip or not isinstance(where, list) or where[0] != "transformers":
             continue
         cls: Any = getattr(transformers, where[1], None)
-        if not (isinstance(cls, type) and issubclass(cls, transformers.PreTrainedModel)):
+        is_model = isinstance(cls, type) and issubclass(cls, transformers.PreTrainedModel)
+        if not is_model:
             continue
         found[role], report = cls.from_pretrained(
             folder / role, dtype=dtype, local_files_only=True, use_safetensors=True, output_loading_info=True
