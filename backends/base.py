@@ -52,6 +52,15 @@ class BackendSpec:
     version: str = "1"
 
 
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Where weights come from: a hub id or a path, the hub's revision, and which of the files, all where None."""
+
+    source: str
+    revision: str | None = None
+    patterns: tuple[str, ...] | None = None
+
+
 class Backend(ABC):
     """A model that answers queries, synchronously and batch-first.
 
@@ -72,7 +81,7 @@ class Backend(ABC):
 
     def unavailable(self) -> str | None:
         """Why this backend cannot load here, without loading it; None where nothing speaks against it."""
-        missing = [module for module in self.spec.requires if find_spec(module) is None]
+        missing = [module for module in self.spec.requires if not _is_installed(module)]
         if not missing:
             return None
         return f"{', '.join(missing)} not installed; pip install 'visionrouter[{self.spec.extra}]'"
@@ -80,6 +89,10 @@ class Backend(ABC):
     def after_fork(self) -> bool:
         """Told, in a process forked off after it was loaded, that it is there. Whether it can be used there."""
         return False
+
+    def sources(self) -> tuple[Weights, ...]:
+        """What `visionrouter fetch` brings for it; nothing where all is in the package."""
+        return ()
 
     @abstractmethod
     def predict(self, queries: Sequence[Query]) -> Sequence[Prediction]: ...
@@ -99,3 +112,11 @@ class Backend(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _is_installed(module: str) -> bool:
+    """Whether a module can be imported; of a dotted name its parents are."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

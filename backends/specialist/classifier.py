@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from visionrouter.backends.base import Backend, BackendSpec
+from visionrouter.backends.specialist.classified import classified
 from visionrouter.backends.specialist.embedded import FOLDER, WeightFile, WeightSet
 from visionrouter.backends.specialist.libraries import require
 from visionrouter.backends.specialist.tasks import check_task
 from visionrouter.backends.specialist.window import Window
 from visionrouter.schema.arrays import F32, U8
-from visionrouter.schema.payload import Classification
-from visionrouter.schema.prediction import Evidence, Prediction
+from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
 
@@ -102,7 +102,7 @@ class TimmClassifier(Backend):
 
     def __init__(self, *, folder: str | Path | None = None, top: int = 5) -> None:
         """`folder` of the weights (default: the package's), `top` classes given."""
-        self.weights = WeightSet((WEIGHTS,), FOLDER if folder is None else Path(folder))
+        self.weight_set = WeightSet((WEIGHTS,), FOLDER if folder is None else Path(folder))
         self._top = top
         self._network: Network | None = None
         self.spec = BackendSpec(
@@ -110,8 +110,8 @@ class TimmClassifier(Backend):
             kind="specialist",
             tasks=frozenset({Task.CLASSIFY}),
             licence="Apache-2.0",
-            weights_digest=self.weights.digest,
-            weights_bytes=self.weights.size,
+            weights_digest=self.weight_set.digest,
+            weights_bytes=self.weight_set.size,
             input_size=(224, 224),
             batch_limit=16,
             memory_mb=250,
@@ -128,7 +128,7 @@ class TimmClassifier(Backend):
     def _opened(self) -> Network:
         network = self._network
         if network is None:
-            network = self._network = Network.open(self.weights, self.spec.name)
+            network = self._network = Network.open(self.weight_set, self.spec.name)
         return network
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
@@ -137,13 +137,6 @@ class TimmClassifier(Backend):
         network = self._opened()
         probabilities = network.probabilities([query.image.pixels for query in queries])
         return [
-            self._answer(query, row, network.labels)
+            classified(query, row, network.labels, self._top)
             for query, row in zip(queries, probabilities, strict=True)
         ]
-
-    def _answer(self, query: Query, probabilities: F32, labels: tuple[str, ...]) -> Prediction:
-        best = np.argsort(-probabilities, kind="stable")
-        scores = probabilities[best]
-        signals = {"score": float(scores[0]), "margin": float(scores[0] - scores[1])}
-        payload = Classification(tuple(labels[i] for i in best[: self._top]), scores[: self._top])
-        return Prediction(payload, Evidence(signals), notes=("targets_ignored",) if query.targets else ())

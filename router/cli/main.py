@@ -17,6 +17,7 @@ import click
 from visionrouter.cli.calibrate import calibrate
 from visionrouter.cli.compare import compare
 from visionrouter.cli.experiments import policy_diff, policy_test, replay
+from visionrouter.cli.fetch import fetch
 from visionrouter.cli.ledger import ledger
 from visionrouter.cli.proving_ground import scenes, tune
 from visionrouter.schema.errors import VisionRouterError
@@ -191,6 +192,7 @@ cli.add_command(calibrate)
 cli.add_command(compare)
 cli.add_command(ledger)
 cli.add_command(replay)
+cli.add_command(fetch)
 cli.add_command(scenes)
 cli.add_command(tune)
 

@@ -8,11 +8,13 @@ from visionrouter.schema.decision import Reason
 from visionrouter.schema.errors import (
     ClosedError,
     CrashedError,
+    CredentialsError,
     ExpiredError,
     ForkedError,
     HungError,
     MissingExtraError,
     OverloadedError,
+    RefusedError,
     ResourceError,
     SchemaError,
     UnsupportedTargetError,
@@ -21,6 +23,7 @@ from visionrouter.schema.errors import (
 
 _REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
     (UnsupportedTargetError, Reason.UNSUPPORTED_TARGET),
+    (RefusedError, Reason.REFUSED),
     (OverloadedError, Reason.OVERLOADED),
     (ExpiredError, Reason.DEADLINE_EXCEEDED),
     (CrashedError, Reason.CRASHED),
@@ -28,6 +31,7 @@ _REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
     (ForkedError, Reason.NOT_LOADED),
     (MissingExtraError, Reason.NOT_LOADED),
     (WeightsError, Reason.NOT_LOADED),
+    (CredentialsError, Reason.NOT_LOADED),
     (ResourceError, Reason.OUT_OF_MEMORY),
     (MemoryError, Reason.OUT_OF_MEMORY),
     (SchemaError, Reason.INVALID_OUTPUT),
@@ -36,7 +40,13 @@ _REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
 )
 
 HARMLESS = frozenset(
-    {Reason.UNSUPPORTED_TARGET, Reason.OVERLOADED, Reason.CANCELLED, Reason.DEADLINE_EXCEEDED}
+    {
+        Reason.UNSUPPORTED_TARGET,
+        Reason.REFUSED,
+        Reason.OVERLOADED,
+        Reason.CANCELLED,
+        Reason.DEADLINE_EXCEEDED,
+    }
 )
 """Reasons that do not count against a backend in its breaker."""
 

@@ -67,6 +67,7 @@ class Reason(StrEnum):
     NOT_LOADED = "not_loaded"
     WEIGHTS_CHANGED = "weights_changed"
     UNSUPPORTED_TARGET = "unsupported_target"
+    REFUSED = "refused"
     CANCELLED = "cancelled"
     # the route
     LICENCE_DENIED = "licence_denied"

@@ -41,6 +41,10 @@ class CalibrationError(VisionRouterError):
     """Labelled data cannot be calibrated on, or a calibration file is not valid or not the one that was made."""
 
 
+class FetchError(VisionRouterError):
+    """Weights were asked for that the hub does not give: offline, unknown, gated, or a licence not accepted."""
+
+
 class BackendError(VisionRouterError):
     """A backend failed. Raised inside an attempt; it ends in a fallback or an abstention with its reason."""
 
@@ -55,8 +59,16 @@ class WeightsError(BackendError):
     """Weights are missing, or their digest is not the one the profile declares."""
 
 
+class CredentialsError(BackendError):
+    """A hosted model was given no key, or one that it does not accept."""
+
+
 class UnsupportedTargetError(BackendError):
     """A backend with a closed vocabulary has no label for what was asked."""
+
+
+class RefusedError(BackendError):
+    """A model declined to answer this image or these words; asking it again would not help."""
 
 
 class ResourceError(BackendError):

@@ -1,7 +1,10 @@
 """The photos and golden outputs that backends are tested on."""
 
+import functools
 import json
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,32 @@ _DATA = Path(__file__).parents[1] / "data"
 def photo() -> Callable[[str], Image]:
     """Load a photo by its name without the ending."""
     return lambda name: load_image(_DATA / "photos" / f"{name}.jpg")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Any]]:
+    """Params of a backend of the real architecture at tiny size, by its registered name; made once."""
+    import tiny_pipelines
+    import tiny_specialists
+
+    builders = {**tiny_specialists.BUILDERS, **tiny_pipelines.BUILDERS}
+
+    @functools.cache
+    def params(name: str) -> dict[str, Any]:
+        folder = tmp_path_factory.mktemp(name)
+        with _without_warnings():
+            more = builders[name](folder)
+        return {"source": str(folder), "device": "cpu", **more}
+
+    return params
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """The libraries warn of their own deprecations while they build."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,13 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
 from pydantic import TypeAdapter
+from tiny_pipelines import BUILDERS as PIPELINES
+from tiny_specialists import BUILDERS as SPECIALISTS
 
 from visionrouter.backends.base import Backend
 from visionrouter.backends.fake import FakeBackend
@@ -33,7 +36,8 @@ PARTS = {
     "cutout": {"detector": "nanodet", "segmenter": "grabcut", "pose": "movenet"},
     "sharpened": {"referrer": "cutout", "segmenter": "grabcut"},
 }
-NAMES = ("cutout", "fake", "grabcut", "movenet", "nano", "nanodet", "sharpened", "timm")
+TINY = {**PIPELINES, **SPECIALISTS}
+NAMES = ("cutout", "fake", "grabcut", "movenet", "nano", "nanodet", "sharpened", "timm", *TINY)
 KINDS = {
     Task.DETECT: Detections,
     Task.SEMANTIC: Segmentation,
@@ -50,14 +54,14 @@ PERSON = Target("person", "the person", number="one")
 PALETTE = (PaletteEntry("sky", (0, 0, 255)), PaletteEntry("person", (255, 0, 0)))
 
 
-def make(name: str) -> Backend:
-    parts = {role: make(use) for role, use in PARTS.get(name, {}).items()}
-    return create(name, parts=parts)
+def make(name: str, tiny: Callable[[str], dict[str, Any]]) -> Backend:
+    parts = {role: make(use, tiny) for role, use in PARTS.get(name, {}).items()}
+    return create(name, parts=parts, params=tiny(name) if name in TINY else {})
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
-    with make(request.param) as made:
+def backend(request: pytest.FixtureRequest, tiny: Callable[[str], dict[str, Any]]) -> Iterator[Backend]:
+    with make(request.param, tiny) as made:
         yield made
 
 
@@ -206,8 +210,10 @@ def test_an_undeclared_task_is_refused(backend: Backend, images: dict[str, Image
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_closing_and_loading_again(name: str, images: dict[str, Image]) -> None:
-    made = make(name)
+def test_closing_and_loading_again(
+    name: str, images: dict[str, Image], tiny: Callable[[str], dict[str, Any]]
+) -> None:
+    made = make(name, tiny)
     threads = set(threading.enumerate())
     made.close()
     made.load()

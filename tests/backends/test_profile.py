@@ -1,5 +1,8 @@
 """Profiles and the registry: what is written is what is made, and mistakes are named."""
 
+import subprocess
+import sys
+
 import pytest
 
 from visionrouter.backends.isolation import IsolatedBackend, IsolationLimits
@@ -99,3 +102,42 @@ def test_a_missing_part_is_asked_for():
 def test_names_are_sorted_and_all_can_be_found():
     assert list(names()) == sorted(names())
     assert {"fake", "nano", "nanodet", "cutout"} <= set(names())
+
+
+def test_what_a_profile_calls_open_is_permissive():
+    from visionrouter.backends.licences import is_permissive
+
+    for backend in load_profile("open").backends.values():
+        assert is_permissive(backend.spec.licence), backend.spec
+
+
+def test_a_policy_leaves_denied_licences_out_and_explains_it(tmp_path):
+    import numpy as np
+
+    from visionrouter.router import Router
+
+    policy = tmp_path / "free.yaml"
+    policy.write_text(
+        "schema_version: 1\nname: free\nlicences: {deny: [AGPL-3.0, non-commercial]}\n"
+        "default: {route: {try: [specialist, generative], otherwise: best_effort}}\n"
+    )
+    image = np.zeros((48, 64, 3), np.uint8)
+    with Router.from_profile("open-nc", policy) as router:
+        (depth,) = router.explain(image, "depth map").routes
+        (dogs,) = router.explain(image, "find every dog").routes
+    denied = {name for route in (depth, dogs) for name, reason in route.skipped if reason == "licence_denied"}
+    assert denied == {"klein_9b", "depth_pro", "depth_anything_large", "yolo"}
+    assert denied.isdisjoint({*depth.backends, *dogs.backends})
+    assert "marigold_depth" in depth.backends
+
+
+@pytest.mark.parametrize("name", ["open", "open-nc", "hosted"])
+def test_a_profile_is_listed_without_a_heavy_import(name):
+    heavy = ("torch", "diffusers", "transformers", "ultralytics", "timm", "google.genai")
+    code = (
+        "import sys\nfrom visionrouter.cli.backends import rows\n"
+        f"assert all('why_not' in row for row in rows({name!r}, check=False))\n"
+        f"print([module for module in {heavy} if module in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -21,6 +21,7 @@ import numpy as np
 
 from visionrouter.backends.generative.codecs.decoded import require_drawing
 from visionrouter.backends.generative.codecs.depth import DepthCode
+from visionrouter.backends.generative.codecs.grayscale import GrayDepthCode
 from visionrouter.backends.generative.codecs.normals import NormalCode
 from visionrouter.backends.generative.codecs.palette import PaletteCode, nearest_colours
 from visionrouter.schema.arrays import U8
@@ -86,7 +87,7 @@ class CodeCheck:
     suspected: Foreign | None
 
 
-def code_check(drawing: U8, code: DepthCode | NormalCode | PaletteCode) -> CodeCheck:
+def code_check(drawing: U8, code: DepthCode | GrayDepthCode | NormalCode | PaletteCode) -> CodeCheck:
     """Judge uint8 (H, W, 3) against the code it should be on, from 16,384 of its pixels at most.
 
     Raises `SchemaError` where the drawing is not uint8 (H, W, 3).
@@ -114,14 +115,14 @@ class _Rival:
     is_varied: bool = True
 
 
-def _share_on(sample: U8, code: DepthCode | NormalCode | PaletteCode) -> tuple[float, int]:
+def _share_on(sample: U8, code: DepthCode | GrayDepthCode | NormalCode | PaletteCode) -> tuple[float, int]:
     """The share of pixels on the code, and the code's dimension in colour space."""
     decoded = code.decode(sample)
     if isinstance(code, NormalCode):
         from_gray = np.linalg.norm(sample / 127.5 - 1, axis=-1)
         on = decoded.valid & (decoded.values[..., 2] > _BACK_FACING) | (from_gray < _NO_SURFACE)
         return float(on.mean()), 2
-    if isinstance(code, DepthCode):
+    if isinstance(code, DepthCode | GrayDepthCode):
         return float((decoded.residual <= NEAR).mean()), 1
     return float((decoded.residual <= min(NEAR, code.largest_valid_residual)).mean()), 0
 

@@ -88,6 +88,13 @@ class NormalCode:
         valid = residual <= self.tolerance
         return Decoded(normals.reshape(drawing.shape), residual.reshape(size), valid.reshape(size))
 
+    def turn(self, drawn: F32) -> F32:
+        """Vectors float32 (..., 3) whose components are what red, green and blue hold, in the result frame."""
+        turned = np.empty_like(drawn)
+        for channel, (sign, axis) in enumerate(self._channels()):
+            turned[..., axis] = sign * drawn[..., channel]
+        return turned
+
     def _channels(self) -> list[tuple[int, int]]:
         """For red, green and blue: the sign and the index of the axis each holds."""
         return [

@@ -3,40 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from visionrouter.backends.generative.asks import Ask, Plan, apart, asked_colours, unresolved
 from visionrouter.backends.generative.nano.prompts import BACKGROUND, target_words
 from visionrouter.backends.generative.nano.vocabulary import Vocabulary
 from visionrouter.instruction.grounding import ground
 from visionrouter.schema.errors import UnsupportedTargetError
-from visionrouter.schema.palette import BLACK, NAMED_COLOURS, separated_colours
+from visionrouter.schema.palette import NAMED_COLOURS
 from visionrouter.schema.request import Query
-from visionrouter.schema.task import Palette, PaletteEntry, Target, Task
+from visionrouter.schema.task import PaletteEntry, Target, Task
 
 MOST_CLASSES = 8
 """Most classes of one referring target; each takes a drawing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One drawing.
-
-    `label`: what its masks show; of a semantic drawing, what black means, "" for nothing. `palette`: what its other
-    colours mean; a label may have several. `target`: masks of one target are one.
-    """
-
-    prompt: str
-    label: str = ""
-    palette: Palette = ()
-    target: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The drawings of one query, and notes for its answer."""
-
-    asks: tuple[Ask, ...]
-    notes: tuple[str, ...] = ()
 
 
 def plan(query: Query, vocabulary: Vocabulary) -> Plan:
@@ -66,33 +45,19 @@ def _semantic(query: Query, vocabulary: Vocabulary) -> Plan:
                 raise UnsupportedTargetError(
                     f"the nano backbone sees {owner[name]!r} and {target.noun!r} both as {name!r}; ask for one of them"
                 )
-        notes += _unresolved(target)
+        notes += unresolved(target)
     if not owner:
         raise UnsupportedTargetError("the palette names no class; give one or more a colour")
-    chosen = _colours(query.palette, owner)
+    chosen = asked_colours(query.palette, owner)
     black = BACKGROUND if any(entry.label == BACKGROUND for entry in query.palette) else ""
     names = list(owner)
     asks = []
     for start in range(0, len(names), vocabulary.max_classes):
         group = names[start : start + vocabulary.max_classes]
-        said = chosen or dict(zip(group, _apart(len(group)), strict=True))
+        said = chosen or dict(zip(group, apart(len(group)), strict=True))
         entries = tuple(PaletteEntry(owner[name], NAMED_COLOURS[said[name]], said[name]) for name in group)
         asks.append(Ask(vocabulary.say_palette([(name, said[name]) for name in group]), black, entries))
     return Plan(tuple(asks), tuple(dict.fromkeys(notes)))
-
-
-def _colours(palette: Palette, owner: dict[str, str]) -> dict[str, str] | None:
-    """The user's colour for each class where the model can be told all of them, each once; else None."""
-    wanted = {entry.label: _WORDS.get(entry.rgb) for entry in palette}
-    told = {name: colour for name, label in owner.items() if (colour := wanted.get(label))}
-    return told if len(told) == len(owner) == len(set(told.values())) else None
-
-
-_WORDS = {rgb: name for name, rgb in NAMED_COLOURS.items() if rgb != BLACK}
-
-
-def _apart(n: int) -> list[str]:
-    return [colour.name for colour in separated_colours(n, avoid=(BLACK,))]
 
 
 def _referring(query: Query, vocabulary: Vocabulary) -> Plan:
@@ -139,7 +104,7 @@ def _instance(query: Query, vocabulary: Vocabulary) -> Plan:
     names: dict[str, None] = {}
     for target in query.targets or [_named(label) for label in vocabulary.things]:
         names |= dict.fromkeys(_known(target, vocabulary.things, notes))
-        notes += _unresolved(target)
+        notes += unresolved(target)
     asks = tuple(Ask(vocabulary.say(Task.INSTANCE, name), name) for name in names)
     return Plan(asks, tuple(dict.fromkeys(notes)))
 
@@ -148,7 +113,7 @@ def _pose(query: Query, vocabulary: Vocabulary) -> Plan:
     notes: list[str] = []
     for target in query.targets:
         _known(target, ("person",), notes)
-        notes += _unresolved(target)
+        notes += unresolved(target)
     return Plan((Ask(vocabulary.say(Task.POSE), "person"),), tuple(dict.fromkeys(notes)))
 
 
@@ -179,9 +144,3 @@ def _known_colours(target: Target, vocabulary: Vocabulary) -> Target:
             f"it tells things by {', '.join(vocabulary.colours)}"
         )
     return target
-
-
-def _unresolved(target: Target) -> list[str]:
-    """Notes for the words of a target that the drawing does not heed."""
-    words = (*target.attributes, *(relation.kind.value for relation in target.relations))
-    return [f"unresolved:{word}" for word in words]

@@ -8,32 +8,31 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from visionrouter.backends.base import Backend, BackendSpec
-from visionrouter.backends.generative.nano.asking import Ask, Plan, plan
+from visionrouter.backends.generative.asks import Ask, Plan
+from visionrouter.backends.generative.framing import Frame
+from visionrouter.backends.generative.nano.asking import plan
 from visionrouter.backends.generative.nano.familiarity import Familiarity, pooled
 from visionrouter.backends.generative.nano.flip import disagreement, mirrored
 from visionrouter.backends.generative.nano.folder import EMBEDDED, WeightsFolder
-from visionrouter.backends.generative.nano.framing import Frame
-from visionrouter.backends.generative.nano.reading import read
 from visionrouter.backends.generative.nano.vocabulary import Vocabulary
+from visionrouter.backends.generative.reading import read
+from visionrouter.backends.memory import enough_memory
+from visionrouter.backends.placement import place
 from visionrouter.schema.arrays import F32, U8
-from visionrouter.schema.errors import BackendError, MissingExtraError, ResourceError, UnsupportedTargetError
+from visionrouter.schema.errors import BackendError, MissingExtraError, UnsupportedTargetError
 from visionrouter.schema.payload import Segmentation
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Target, Task
 
 if TYPE_CHECKING:
-    import torch
-
     from visionrouter.backends.generative.nano.pipeline import NanoPipeline
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["auto", "float32", "float16", "bfloat16"]
 BATCH = 8
 """Drawings a pass on a GPU. On a CPU, where more gain nothing, each is its own pass: then it cannot depend, to the
 last bit, on its company."""
@@ -41,8 +40,6 @@ SURVEY_FROM = 4
 """From this many classes on, instances are drawn only of those that a semantic drawing shows."""
 _SEEN_SHARE = 0.002
 """Share of the image that a class must cover there."""
-_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-"""What torch says of it, by device; there is no exception of its own on the CPU."""
 
 
 class NanoBackend(Backend):
@@ -66,8 +63,8 @@ class NanoBackend(Backend):
         self,
         *,
         folder: str | Path | None = None,
-        device: Device = "auto",
-        precision: Precision = "auto",
+        device: str = "auto",
+        precision: str = "auto",
         steps: int = 1,
         flip_check: bool = False,
     ) -> None:
@@ -75,8 +72,8 @@ class NanoBackend(Backend):
         `steps` of the sampler; the weights are tuned for one. `flip_check` draws the mirrored image too: twice the
         time."""
         self._folder = WeightsFolder(EMBEDDED if folder is None else Path(folder))
-        self._device: Device = device
-        self._precision: Precision = precision
+        self._device = device
+        self._precision = precision
         self._steps = steps
         self._flip_check = flip_check
         self._model: _Model | None = None
@@ -157,7 +154,7 @@ class _Model:
     familiarity: Familiarity
 
     @classmethod
-    def read(cls, folder: WeightsFolder, device: Device, precision: Precision) -> _Model:
+    def read(cls, folder: WeightsFolder, device: str, precision: str) -> _Model:
         folder.verify()
         vocabulary, familiarity = Vocabulary.read(folder), Familiarity.read(folder.path)
         with _collector_paused():
@@ -167,8 +164,7 @@ class _Model:
                 raise MissingExtraError(
                     f"nano needs {error.name}; pip install 'visionrouter[nano]'"
                 ) from error
-            place, dtype = _placement(device, precision)
-            return cls(load_pipeline(folder.path, place, dtype), vocabulary, familiarity)
+            return cls(load_pipeline(folder.path, *place(device, precision)), vocabulary, familiarity)
 
     def job(self, query: Query) -> _Job:
         planned = plan(query, self.vocabulary)
@@ -190,7 +186,9 @@ class _Model:
         targets = tuple(Target(ask.label, ask.label) for ask in asks)
         survey = self.job(replace(job.query, task=Task.SEMANTIC, targets=targets, palette=()))
         (drawn,) = self.draw([survey], steps)
-        shown = read(Task.SEMANTIC, survey.plan.asks, drawn.drawings, survey.frame, self.vocabulary).payload
+        shown = read(
+            Task.SEMANTIC, survey.plan.asks, drawn.drawings, survey.frame, self.vocabulary.code_set
+        ).payload
         assert isinstance(shown, Segmentation)
         seen = {
             label for mask, label in zip(shown.masks, shown.labels, strict=True) if mask.mean() >= _SEEN_SHARE
@@ -212,16 +210,13 @@ class _Model:
             prompts = [ask.prompt for _, ask in batch]
             seeds = [jobs[i].query.seed for i, _ in batch]
             try:
-                with pooled(self.pipeline, self.familiarity.layer) as features:
+                with (
+                    enough_memory("nano", len(batch)),
+                    pooled(self.pipeline, self.familiarity.layer) as features,
+                ):
                     drawings = self.pipeline(images, prompts, steps, seeds).images
             except FloatingPointError as error:
                 raise BackendError(f"nano: {error}") from error
-            except (MemoryError, RuntimeError) as error:
-                if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
-                    raise ResourceError(
-                        f"nano ran out of memory on {len(batch)} drawings; {error}"
-                    ) from error
-                raise
             for (i, _), drawing, row in zip(batch, drawings, features, strict=True):
                 upright = drawing[:, ::-1] if jobs[i].is_mirrored else drawing
                 drawn[i].drawings.append(np.ascontiguousarray(jobs[i].frame.crop(upright)))
@@ -230,7 +225,7 @@ class _Model:
 
     def answer(self, job: _Job, drawn: _Drawn, of_mirrored: _Drawn | None) -> Prediction:
         task, asks = job.query.task, job.plan.asks
-        reading = read(task, asks, drawn.drawings, job.frame, self.vocabulary)
+        reading = read(task, asks, drawn.drawings, job.frame, self.vocabulary.code_set)
         signals = dict(reading.signals)
         signals["familiarity"] = max(self.familiarity.distance(task.value, row) for row in drawn.features)
         if of_mirrored is not None:
@@ -263,18 +258,3 @@ def _batches(jobs: Sequence[_Job], most: int) -> Iterator[list[tuple[int, Ask]]]
         members = [(i, ask) for _, i, ask in same]
         for start in range(0, len(members), most):
             yield members[start : start + most]
-
-
-def _placement(device: Device, precision: Precision) -> tuple[str, torch.dtype]:
-    import torch
-
-    place: str = device
-    if device == "auto":
-        place = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    elif (device == "cuda" and not torch.cuda.is_available()) or (
-        device == "mps" and not torch.backends.mps.is_available()
-    ):
-        raise BackendError(f'nano: this machine has no {device}; give device: "auto" or "cpu"')
-    if precision == "auto":
-        return place, torch.float32 if place == "cpu" else torch.float16
-    return place, {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[precision]

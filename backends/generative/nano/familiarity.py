@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from visionrouter.backends.generative.framing import Frame
 from visionrouter.backends.generative.nano.folder import WeightsFolder
-from visionrouter.backends.generative.nano.framing import Frame
 from visionrouter.backends.generative.nano.vocabulary import Vocabulary
 from visionrouter.schema.arrays import F32, U8
 from visionrouter.schema.errors import WeightsError

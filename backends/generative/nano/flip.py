@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from visionrouter.backends.generative.asks import Ask
 from visionrouter.backends.generative.codecs.palette import nearest_colours
 from visionrouter.backends.generative.nano import codes
-from visionrouter.backends.generative.nano.asking import Ask
 from visionrouter.schema.arrays import U8
 from visionrouter.schema.palette import BLACK
 from visionrouter.schema.request import Query

@@ -9,8 +9,7 @@ one step.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +19,12 @@ import torch
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from diffusers.utils import logging as diffusers_log
 from diffusers.utils.outputs import BaseOutput
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from transformers.models.clip.modeling_clip import CLIPTextModel
 from transformers.models.clip.tokenization_clip import CLIPTokenizer
-from transformers.utils import logging as transformers_log
+
+from visionrouter.backends.generative.pretrained import quiet
 
 
 @dataclass
@@ -145,29 +144,14 @@ class NanoPipeline(DiffusionPipeline):  # type: ignore[misc]
         return states
 
 
-def load_pipeline(folder: Path, device: str = "cpu", dtype: torch.dtype = torch.float32) -> NanoPipeline:
+def load_pipeline(
+    folder: Path, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> NanoPipeline:
     """The pipeline of a folder of weights, in evaluation mode, without a word on stderr."""
-    with _quiet():
+    with quiet():
         pipeline: NanoPipeline = NanoPipeline.from_pretrained(
             folder, local_files_only=True, low_cpu_mem_usage=False
         )
         pipeline.unet.to(device, dtype, memory_format=torch.channels_last).eval()
         pipeline.text_encoder.to(device, dtype).eval()
     return pipeline
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back the libraries' progress bars and advice while weights are read."""
-    logs = (diffusers_log, transformers_log)
-    before = [(log.get_verbosity(), log.is_progress_bar_enabled()) for log in logs]
-    for log in logs:
-        log.set_verbosity_error()
-        log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for log, (verbosity, bars) in zip(logs, before, strict=True):
-            log.set_verbosity(verbosity)
-            if bars:
-                log.enable_progress_bar()

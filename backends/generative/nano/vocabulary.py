@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from visionrouter.backends.generative.codecs.codes import Codes
 from visionrouter.backends.generative.codecs.keypoints import KeypointCode
 from visionrouter.backends.generative.nano import codes, prompts
 from visionrouter.backends.generative.nano.folder import WeightsFolder
@@ -37,6 +38,11 @@ class Vocabulary:
     def classes(self) -> tuple[str, ...]:
         """Stuff, then things."""
         return (*self.stuff, *self.things)
+
+    @property
+    def code_set(self) -> Codes:
+        """The codes it draws in."""
+        return Codes(codes.DEPTH, codes.NORMALS, codes.INSTANCES, self.pose)
 
     @classmethod
     def read(cls, folder: WeightsFolder) -> Self:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from visionrouter.backends.base import Backend, BackendSpec
-from visionrouter.backends.generative.nano.framing import Frame
-from visionrouter.backends.generative.nano.prompts import BACKGROUND
+from visionrouter.backends.generative.framing import Frame
+from visionrouter.backends.specialist.semantic import as_prediction, read
 from visionrouter.backends.specialist.tasks import check_task
 from visionrouter.backends.specialist.trained import Trained
 from visionrouter.backends.specialist.unet.network import MULTIPLE, Heads, build, normalise, split
-from visionrouter.instruction.grounding import ground
-from visionrouter.instruction.inflection import singular
 from visionrouter.schema.arrays import F32, Bool
-from visionrouter.schema.errors import UnsupportedTargetError
-from visionrouter.schema.payload import DepthMap, NormalMap, Segmentation
+from visionrouter.schema.payload import DepthMap, NormalMap
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Query
-from visionrouter.schema.task import Target, Task
+from visionrouter.schema.task import Task
 
 SKY = "sky"
 GOOD_RATIO = 1.25
@@ -81,11 +77,11 @@ class SceneUNet(Backend):
     def _answer(self, query: Query) -> Prediction:
         check_task(self.spec, query)
         if query.task is Task.SEMANTIC:
-            owner, notes = _asked(query, self._trained.classes)
+            asked = read(query, self._trained.classes, self.spec.name)
         frame = Frame.around(*query.image.size, self._long_side, MULTIPLE)
         heads = self._run(frame, query)
         if query.task is Task.SEMANTIC:
-            return self._semantic(heads, frame, owner, notes)
+            return as_prediction(_inner(heads.logits.softmax(1), frame), frame, self._trained.classes, asked)
         log_scale = _inner(heads.log_scale, frame)
         sky = self._sky(heads, frame)
         trust = 1 - np.exp(-np.log(GOOD_RATIO) * np.exp(-log_scale))
@@ -119,28 +115,6 @@ class SceneUNet(Backend):
         sky: Bool = logits.argmax(0) == self._trained.classes.index(SKY)
         return sky
 
-    def _semantic(
-        self, heads: Heads, frame: Frame, owner: Mapping[str, str], notes: tuple[str, ...]
-    ) -> Prediction:
-        """Each pixel of its likeliest class, of which those in `owner` are shown by the names they were asked by."""
-        probability = _inner(heads.logits.softmax(1), frame)
-        second, first = (
-            np.sort(probability, axis=0)[-2:]
-            if len(probability) > 1
-            else (0 * probability[0], probability[0])
-        )
-        names = list(dict.fromkeys(owner.values()))
-        rest = names.index(BACKGROUND) if BACKGROUND in names else len(names)
-        shown = [names.index(owner[c]) if c in owner else rest for c in self._trained.classes]
-        value = frame.enlarge_labels(np.array(shown, np.int16)[probability.argmax(0)])
-        trust = frame.enlarge(first).clip(0, 1)
-        kept = [i for i in range(len(names)) if (value == i).any()]
-        masks = np.stack([value == i for i in kept]) if kept else np.zeros((0, *value.shape), np.bool_)
-        scores = np.array([trust[mask].mean() for mask in masks], np.float32)
-        payload = Segmentation(masks, scores, tuple(names[i] for i in kept), "semantic")
-        signals = {"score": float(first.mean()), "margin": float((first - second).mean())}
-        return Prediction(payload, Evidence(signals, trust), notes=notes)
-
 
 def _inner(values: Any, frame: Frame) -> F32:
     """The image's part of a tensor (1, ..., H, W) as float32 (..., h, w)."""
@@ -160,42 +134,3 @@ def _enlarge_known(values: F32, known: Bool, frame: Frame) -> tuple[F32, Bool]:
     there = frame.enlarge_labels(known.astype(np.uint8)) == 1
     mean: F32 = (total / np.maximum(weight, 1e-6)[..., None]).astype(np.float32)
     return mean, there & (weight > 1e-3)
-
-
-def _asked(query: Query, classes: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The name to show for each class asked for, all classes where none are; and notes.
-
-    A palette's classes go by the palette's words, those of targets by their own names. Raises `UnsupportedTargetError`
-    for a word without a class, or two palette words for one class.
-    """
-    if not query.palette and not query.targets:
-        return {name: name for name in classes}, ()
-    owner: dict[str, str] = {}
-    notes: dict[str, None] = {}
-    for entry in query.palette:
-        if entry.label == BACKGROUND:
-            owner[BACKGROUND] = BACKGROUND
-            continue
-        for label in _known(Target(singular(entry.label), entry.label), classes, notes):
-            if owner.setdefault(label, entry.label) != entry.label:
-                raise UnsupportedTargetError(
-                    f"scene_unet sees {owner[label]!r} and {entry.label!r} both as {label!r}; ask for one of them"
-                )
-    for target in () if query.palette else query.targets:
-        owner |= {label: label for label in _known(target, classes, notes)}
-        words = (*target.attributes, *(relation.kind.value for relation in target.relations))
-        notes |= dict.fromkeys(f"unresolved:{word}" for word in words)
-    return owner, tuple(notes)
-
-
-def _known(target: Target, classes: Sequence[str], notes: dict[str, None]) -> tuple[str, ...]:
-    """The classes that a target means."""
-    grounding = ground(target, classes)
-    if not grounding.labels:
-        near = get_close_matches(target.noun, classes, 3, 0.5) or classes[:8]
-        raise UnsupportedTargetError(
-            f"scene_unet has no class for {target.noun!r} (nearest: {', '.join(near)}); ask for one of those"
-        )
-    if not grounding.exact:
-        notes[f"specificity_lost:{target.noun}"] = None
-    return grounding.labels

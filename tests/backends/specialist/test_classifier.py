@@ -41,7 +41,7 @@ def test_the_view_is_that_of_timms_own_transform(
 
     from visionrouter.backends.specialist.classifier import Network
 
-    network = Network.open(TimmClassifier().weights, "timm")
+    network = Network.open(TimmClassifier().weight_set, "timm")
     picture = PIL.Image.fromarray(photo("flower").pixels).resize(size)
     transform = create_transform(**resolve_model_data_config(network.model), is_training=False)
     levels = 127.5 * np.abs(network.view(np.asarray(picture)) - transform(picture).numpy())

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from visionrouter.backends.generative.asks import Ask
 from visionrouter.backends.generative.codecs.palette import PaletteCode
 from visionrouter.backends.generative.nano import codes
-from visionrouter.backends.generative.nano.asking import Ask
 from visionrouter.backends.generative.nano.flip import disagreement, mirrored
 from visionrouter.schema.image import load_image
 from visionrouter.schema.palette import BLACK

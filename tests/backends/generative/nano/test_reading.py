@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from visionrouter.backends.generative.asks import Ask
 from visionrouter.backends.generative.codecs.palette import PaletteCode
+from visionrouter.backends.generative.framing import Frame
 from visionrouter.backends.generative.nano import codes
-from visionrouter.backends.generative.nano.asking import Ask, plan
-from visionrouter.backends.generative.nano.framing import Frame
-from visionrouter.backends.generative.nano.reading import Reading, read
+from visionrouter.backends.generative.nano.asking import plan
 from visionrouter.backends.generative.nano.vocabulary import Vocabulary
+from visionrouter.backends.generative.reading import Reading, read
 from visionrouter.schema.arrays import U8
 from visionrouter.schema.image import load_image
 from visionrouter.schema.palette import BLACK
@@ -24,7 +25,7 @@ Y, X = np.mgrid[:H, :W].astype(np.float32)
 def answer(
     task: Task, drawings: list[U8], vocabulary: Vocabulary, asks: tuple[Ask, ...] = (Ask(""),)
 ) -> Reading:
-    reading = read(task, asks, drawings, FRAME, vocabulary)
+    reading = read(task, asks, drawings, FRAME, vocabulary.code_set)
     trust = reading.confidence_map
     assert trust.shape == (427, 640)
     assert trust.dtype == np.float32

@@ -3,75 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import (
-    AutoencoderKL,
-    EulerDiscreteScheduler,
-    StableDiffusionInstructPix2PixPipeline,
-    StableDiffusionXLInstructPix2PixPipeline,
-    UNet2DConditionModel,
-)
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+from tiny_pipelines import editor
 
 from visionrouter.backends.generative.nano.codes import JOINT_COLOURS
-from visionrouter.backends.generative.nano.prompts import corpus
 from visionrouter.backends.generative.tuning.bank import Bank, Triplets
 from visionrouter.backends.generative.tuning.config import EditorModel, Stage, TuningConfig
 from visionrouter.backends.generative.tuning.editors import EditorLearner
 from visionrouter.backends.generative.tuning.labelled import Source
 from visionrouter.backends.generative.tuning.run import tune
-from visionrouter.backends.generative.tuning.words import make_tokenizer
 from visionrouter.schema.errors import WeightsError
-from visionrouter.schema.palette import NAMED_COLOURS
 
-LONGEST, WIDTH = 77, 16
 CPU = torch.device("cpu")
 JOINTS = torch.tensor(JOINT_COLOURS, dtype=torch.uint8)
-
-
-def tiny_pipeline(kind: str, prediction: str, folder: Path) -> Path:
-    torch.manual_seed(0)
-    words = corpus(("sky", "floor", "person", "car", "cup"), (*NAMED_COLOURS, "red"))
-    tokenizer = make_tokenizer(words, LONGEST, folder / "words")
-    text = CLIPTextConfig(
-        vocab_size=len(tokenizer), hidden_size=WIDTH, intermediate_size=32, num_hidden_layers=2,
-        num_attention_heads=2, max_position_embeddings=LONGEST, projection_dim=WIDTH, bos_token_id=0,
-        eos_token_id=1, pad_token_id=1,
-    )  # fmt: skip
-    options: dict[str, Any] = {
-        "sample_size": 8, "in_channels": 8, "out_channels": 4, "block_out_channels": (16, 32),
-        "layers_per_block": 1, "norm_num_groups": 4, "attention_head_dim": 4,
-        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
-        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
-    }  # fmt: skip
-    vae = AutoencoderKL(
-        block_out_channels=(8, 16), layers_per_block=1, latent_channels=4, norm_num_groups=4, sample_size=16,
-        down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
-    )  # fmt: skip
-    scheduler = EulerDiscreteScheduler(
-        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, prediction_type=prediction
-    )
-    if kind == "sd":
-        pipeline: Any = StableDiffusionInstructPix2PixPipeline(
-            vae=vae, text_encoder=CLIPTextModel(text), tokenizer=tokenizer, scheduler=scheduler,
-            unet=UNet2DConditionModel(**options, cross_attention_dim=WIDTH), safety_checker=None,
-            feature_extractor=None, requires_safety_checker=False,
-        )  # fmt: skip
-    else:
-        unet = UNet2DConditionModel(
-            **options, cross_attention_dim=2 * WIDTH, addition_embed_type="text_time",
-            addition_time_embed_dim=8, projection_class_embeddings_input_dim=6 * 8 + WIDTH,
-        )  # fmt: skip
-        pipeline = StableDiffusionXLInstructPix2PixPipeline(
-            vae=vae, text_encoder=CLIPTextModel(text), text_encoder_2=CLIPTextModelWithProjection(text),
-            tokenizer=tokenizer, tokenizer_2=tokenizer, unet=unet, scheduler=scheduler,
-        )  # fmt: skip
-    pipeline.save_pretrained(folder / "pipeline", safe_serialization=True)
-    return folder / "pipeline"
 
 
 CASES = [
@@ -86,7 +33,7 @@ CASES = [
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> EditorModel:
     torch.set_num_threads(1)
     kind, prediction, rank = request.param
-    folder = tiny_pipeline(kind, prediction, tmp_path_factory.mktemp(kind))
+    folder = editor(kind, prediction, tmp_path_factory.mktemp(kind))
     return EditorModel(folder=folder, adapter_rank=rank)
 
 
@@ -158,10 +105,10 @@ def test_last_timestep_of_v_prediction_sees_nothing_of_the_answer(model: EditorM
 
 
 def test_the_trainer_tunes_it(boxes: Source, tiny: TuningConfig, tmp_path: Path) -> None:
-    editor = EditorModel(folder=tiny_pipeline("sd", "epsilon", tmp_path), adapter_rank=2)
+    model = EditorModel(folder=editor("sd", "epsilon", tmp_path), adapter_rank=2)
     stages = (Stage(size=32, batch=6),)
     config = tiny.model_copy(
-        update={"model": editor, "steps": 2, "stages": stages, "pictures": 4, "held_out": 4}
+        update={"model": model, "steps": 2, "stages": stages, "pictures": 4, "held_out": 4}
     )
     folder = tune(boxes, config, tmp_path / "run", device="cpu")
     assert folder is not None

@@ -2,7 +2,7 @@
 
 The long side takes the working size and the aspect is kept, so that the focal length in pixels stays near what the
 model was tuned on; the short side is filled to a multiple of the model's stride with the image's own edge. (Stretching
-instead, or a larger canvas, cost a tenth and more of the depths that are within 25 %.)
+instead, or a larger canvas, cost the nano backbone a tenth and more of the depths that are within 25 %.)
 """
 
 from __future__ import annotations
@@ -32,11 +32,22 @@ class Frame:
     canvas_height: int
 
     @classmethod
-    def around(cls, width: int, height: int, working_size: int, stride: int) -> Self:
-        """The frame of an image: long side `working_size`, canvas sides multiples of `stride`."""
+    def around(cls, width: int, height: int, working_size: int, stride: int, least: int = 1) -> Self:
+        """The frame of an image: long side `working_size`, canvas sides multiples of `stride` and at least `least`."""
         scale = working_size / max(width, height)
         inner_width, inner_height = (max(1, round(side * scale)) for side in (width, height))
-        canvas_width, canvas_height = (-(-side // stride) * stride for side in (inner_width, inner_height))
+        canvas_width, canvas_height = (
+            -(-max(side, least) // stride) * stride for side in (inner_width, inner_height)
+        )
+        left, top = (canvas_width - inner_width) // 2, (canvas_height - inner_height) // 2
+        return cls(width, height, inner_width, inner_height, left, top, canvas_width, canvas_height)
+
+    @classmethod
+    def inside(cls, width: int, height: int, canvas_width: int, canvas_height: int) -> Self:
+        """The frame of an image on a canvas of given size, as large as it fits."""
+        scale = min(canvas_width / width, canvas_height / height)
+        inner_width = min(canvas_width, max(1, round(width * scale)))
+        inner_height = min(canvas_height, max(1, round(height * scale)))
         left, top = (canvas_width - inner_width) // 2, (canvas_height - inner_height) // 2
         return cls(width, height, inner_width, inner_height, left, top, canvas_width, canvas_height)
 

@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
+from visionrouter.backends.generative.asks import Ask
 from visionrouter.backends.generative.codecs.check import NEAR, code_check
+from visionrouter.backends.generative.codecs.codes import Codes
 from visionrouter.backends.generative.codecs.decoded import Decoded
-from visionrouter.backends.generative.codecs.depth import PLACE_DEPTH_M, resolution_m
+from visionrouter.backends.generative.codecs.depth import PLACE_DEPTH_M, DepthCode, resolution_m
+from visionrouter.backends.generative.codecs.grayscale import GrayDepthCode
+from visionrouter.backends.generative.codecs.instances import InstanceCode
+from visionrouter.backends.generative.codecs.keypoints import KeypointCode
+from visionrouter.backends.generative.codecs.normals import NormalCode
 from visionrouter.backends.generative.codecs.palette import PaletteCode
-from visionrouter.backends.generative.nano import codes
-from visionrouter.backends.generative.nano.asking import Ask
-from visionrouter.backends.generative.nano.framing import Frame
-from visionrouter.backends.generative.nano.vocabulary import Vocabulary
+from visionrouter.backends.generative.framing import Frame
 from visionrouter.schema.arrays import F32, U8, Bool
 from visionrouter.schema.palette import BLACK, NAMED_COLOURS, separation
 from visionrouter.schema.payload import DepthMap, NormalMap, Payload, Poses, Segmentation
@@ -43,27 +47,28 @@ class Reading:
     notes: tuple[str, ...] = ()
 
 
-def read(
-    task: Task, asks: Sequence[Ask], drawings: Sequence[U8], frame: Frame, vocabulary: Vocabulary
-) -> Reading:
+def read(task: Task, asks: Sequence[Ask], drawings: Sequence[U8], frame: Frame, codes: Codes) -> Reading:
     """Decode `drawings`, uint8 (h, w, 3), the image's part of the canvas, one for each of `asks`."""
     match task:
         case Task.DEPTH:
-            return _depth(drawings[0], frame)
+            if isinstance(codes.depth, GrayDepthCode):
+                return _disparity(drawings[0], frame, codes.depth)
+            return _depth(drawings[0], frame, codes.depth)
         case Task.NORMALS:
-            return _normals(drawings[0], frame)
+            return _normals(drawings[0], frame, codes.normals)
         case Task.SEMANTIC:
-            return _semantic(asks, drawings, frame)
+            return read_classes(asks, drawings).reading(frame)
         case Task.REFERRING:
             return _referring(asks, drawings, frame)
         case Task.INSTANCE:
-            return _instances(asks, drawings, frame)
+            return _instances(asks, drawings, frame, codes.instances)
         case _:
-            return _poses(drawings[0], frame, vocabulary)
+            assert codes.pose is not None
+            return _poses(drawings[0], frame, codes.pose)
 
 
-def _depth(drawing: U8, frame: Frame) -> Reading:
-    decoded = codes.DEPTH.decode(drawing)
+def _depth(drawing: U8, frame: Frame, code: DepthCode) -> Reading:
+    decoded = code.decode(drawing)
     depth_m = decoded.values
     state = np.where(depth_m >= SKY_FROM_M, _SKY, _FINITE)
     state[~decoded.valid] = _UNKNOWN
@@ -74,12 +79,27 @@ def _depth(drawing: U8, frame: Frame) -> Reading:
     values = np.full(state.shape, np.nan, np.float32)
     np.divide(total, weight, out=values, where=(state == _FINITE) & (weight > 0))
     values[state == _SKY] = np.inf
-    confidence = _closeness(decoded.residual, codes.DEPTH.tolerance) * _resolved(depth_m)
-    check = code_check(drawing, codes.DEPTH)
+    confidence = _closeness(decoded.residual, code.tolerance) * _resolved(depth_m)
+    check = code_check(drawing, code)
     return Reading(
         DepthMap(values, "m"),
         {**_residuals(decoded), "on_code_share": check.on_code_share},
         frame.enlarge(confidence),
+        (f"wrong_code:{check.suspected}",) if check.suspected else (),
+    )
+
+
+def _disparity(drawing: U8, frame: Frame, code: GrayDepthCode) -> Reading:
+    decoded = code.decode(drawing)
+    known = frame.enlarge(decoded.valid.astype(np.float32))
+    total = frame.enlarge(np.where(decoded.valid, decoded.values, 0))
+    values = np.full(known.shape, np.nan, np.float32)
+    np.divide(total, known, out=values, where=known >= 0.5)
+    check = code_check(drawing, code)
+    return Reading(
+        DepthMap(values, "disparity"),
+        {**_residuals(decoded), "on_code_share": check.on_code_share},
+        frame.enlarge(_closeness(decoded.residual, code.tolerance)),
         (f"wrong_code:{check.suspected}",) if check.suspected else (),
     )
 
@@ -91,8 +111,8 @@ def _resolved(depth_m: F32) -> F32:
     return np.where(depth_m >= SKY_FROM_M, 1, 1 / (1 + relative / 0.1)).astype(np.float32)
 
 
-def _normals(drawing: U8, frame: Frame) -> Reading:
-    decoded = codes.NORMALS.decode(drawing)
+def _normals(drawing: U8, frame: Frame, code: NormalCode) -> Reading:
+    decoded = code.decode(drawing)
     length = np.linalg.norm(drawing.astype(np.float32) / 127.5 - 1, axis=-1)
     surface = length >= 0.5
     summed = frame.enlarge(np.where(surface[..., None], decoded.values, 0))
@@ -101,7 +121,7 @@ def _normals(drawing: U8, frame: Frame) -> Reading:
     values = np.full_like(summed, np.nan)
     np.divide(summed, norm, out=values, where=known)
     residual = np.minimum(decoded.residual, length)
-    check = code_check(drawing, codes.NORMALS)
+    check = code_check(drawing, code)
     signals = {
         "code_residual": float(residual.mean()),
         "off_code_share": float((residual > _TORN).mean()),
@@ -111,7 +131,27 @@ def _normals(drawing: U8, frame: Frame) -> Reading:
     return Reading(NormalMap(values), signals, frame.enlarge(_closeness(residual, 0.5)), notes)
 
 
-def _semantic(asks: Sequence[Ask], drawings: Sequence[U8], frame: Frame) -> Reading:
+@dataclass(frozen=True, slots=True, eq=False)
+class Classes:
+    """Classes as drawn. `labels`: those of the palette, then what black means. `value`: int16 (h, w), indices into
+    `labels`. `trust`: float32 (h, w) in [0, 1]."""
+
+    labels: tuple[str, ...]
+    value: npt.NDArray[np.int16]
+    trust: F32
+    signals: Mapping[str, float]
+
+    def reading(self, frame: Frame) -> Reading:
+        """The masks that hold a pixel; none for black where it means nothing."""
+        large = frame.enlarge_labels(self.value)
+        shown = [i for i in np.unique(large).tolist() if self.labels[i]]
+        labels = [self.labels[i] for i in shown]
+        masks = [large == i for i in shown]
+        return _segmentation(masks, labels, "semantic", frame.enlarge(self.trust), dict(self.signals))
+
+
+def read_classes(asks: Sequence[Ask], drawings: Sequence[U8]) -> Classes:
+    """Join the drawings of one palette; where two claim a pixel, it is the surer one's."""
     labels = [*dict.fromkeys(entry.label for ask in asks for entry in ask.palette)]
     size = drawings[0].shape[:2]
     value = np.full(size, len(labels), np.int16)
@@ -128,11 +168,7 @@ def _semantic(asks: Sequence[Ask], drawings: Sequence[U8], frame: Frame) -> Read
         trust = np.where(claims, sure, np.where(nowhere, np.minimum(trust, sure), trust))
         value[claims] = here[claims]
         signals.append(_palette_signals(code, drawing, decoded, decoded.margin))
-    large = frame.enlarge_labels(value)
-    shown = [i for i in np.unique(large).tolist() if i < len(labels) or asks[0].label]
-    labels.append(asks[0].label)
-    masks = [large == i for i in shown]
-    return _segmentation(masks, [labels[i] for i in shown], "semantic", frame.enlarge(trust), _worst(signals))
+    return Classes((*labels, asks[0].label), value, trust, worst(signals))
 
 
 def _referring(asks: Sequence[Ask], drawings: Sequence[U8], frame: Frame) -> Reading:
@@ -150,32 +186,31 @@ def _referring(asks: Sequence[Ask], drawings: Sequence[U8], frame: Frame) -> Rea
         signals.append(_palette_signals(code, drawing, decoded, decoded.margin))
     masks = [frame.enlarge_labels(mask.astype(np.uint8)) == 1 for mask in value]
     labels = [next(ask.label for ask in asks if ask.target == i) for i in range(len(value))]
-    return _segmentation(masks, labels, "referring", frame.enlarge(trust), _worst(signals))
+    return _segmentation(masks, labels, "referring", frame.enlarge(trust), worst(signals))
 
 
 _WHITE_ON_BLACK: Palette = (PaletteEntry("nothing", BLACK), PaletteEntry("meant", NAMED_COLOURS["white"]))
 
 
-def _instances(asks: Sequence[Ask], drawings: Sequence[U8], frame: Frame) -> Reading:
+def _instances(asks: Sequence[Ask], drawings: Sequence[U8], frame: Frame, code: InstanceCode) -> Reading:
     trust = np.ones(drawings[0].shape[:2], np.float32)
     masks: list[Bool] = []
     labels: list[str] = []
     signals = []
     for ask, drawing in zip(asks, drawings, strict=True):
-        decoded = codes.INSTANCES.decode(drawing)
+        decoded = code.decode(drawing)
         numbers = np.zeros(trust.shape, np.int16)
         for number, mask in enumerate(decoded.values, start=1):
             numbers[mask] = number
         large = frame.enlarge_labels(numbers)
         masks += [large == number for number in range(1, len(decoded.values) + 1)]
         labels += [ask.label] * len(decoded.values)
-        trust = np.minimum(trust, _closeness(decoded.residual, codes.INSTANCES.tolerance))
+        trust = np.minimum(trust, _closeness(decoded.residual, code.tolerance))
         signals.append(_ink_signals(drawing, decoded, decoded.margin))
-    return _segmentation(masks, labels, "instance", frame.enlarge(trust), _worst(signals))
+    return _segmentation(masks, labels, "instance", frame.enlarge(trust), worst(signals))
 
 
-def _poses(drawing: U8, frame: Frame, vocabulary: Vocabulary) -> Reading:
-    code = vocabulary.pose
+def _poses(drawing: U8, frame: Frame, code: KeypointCode) -> Reading:
     decoded = code.decode(drawing)
     points = frame.to_image(decoded.values + np.array([frame.left, frame.top], np.float32))
     people = np.isfinite(points[..., 0]).sum(1) >= min(_LEAST_JOINTS, len(code.joints))
@@ -242,6 +277,6 @@ def _palette_signals(code: PaletteCode, drawing: U8, decoded: Decoded, margin: F
 _WORST: Mapping[str, Callable[[Sequence[float]], float]] = {"margin": min, "on_code_share": min}
 
 
-def _worst(signals: Sequence[dict[str, float]]) -> dict[str, float]:
+def worst(signals: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Of each signal the value that speaks most against any of the drawings."""
     return {name: _WORST.get(name, max)([each[name] for each in signals]) for name in signals[0]}

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visionrouter.backends.generative.nano.framing import Frame
+from visionrouter.backends.generative.framing import Frame
 
 sides = st.integers(1, 900)
 

@@ -1,0 +1,1 @@
+"""Instruction-tuned image editors of diffusers that draw their answers."""

@@ -1,0 +1,1 @@
+"""Nano Banana Pro through the Gemini API."""

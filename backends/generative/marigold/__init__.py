@@ -1,0 +1,1 @@
+"""Depth and normals from Marigold and what was tuned from it."""

@@ -1,0 +1,1 @@
+"""What models cost, alone and through the router."""
