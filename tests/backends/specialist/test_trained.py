@@ -10,6 +10,7 @@ import torch
 
 from visionrouter.backends.base import Backend
 from visionrouter.backends.generative.tuning.labelled import Labelled
+from visionrouter.backends.specialist.sitting import Sitting
 from visionrouter.backends.specialist.trained import Trained
 from visionrouter.benchmarks.tuning.source import SceneSource
 from visionrouter.schema.errors import BackendError, WeightsError
@@ -19,15 +20,10 @@ from visionrouter.schema.request import Prompts, Query
 from visionrouter.schema.task import Target, Task
 
 SIDE = 64
-SITTING = {
-    "minutes": 0.02,
-    "pictures": 4,
-    "held_out": 4,
-    "size": SIDE,
-    "batch": 2,
-    "rate": 1e-3,
-    "device": "cpu",
-}
+
+
+def sitting(folder: Path) -> Sitting:
+    return Sitting(folder=folder, steps=2, pictures=4, held_out=4, size=SIDE, batch=2, rate=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +32,7 @@ def sam_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from visionrouter.backends.specialist.sam_tiny.training import train
 
     folder = tmp_path_factory.mktemp("sam")
-    metrics = train(SceneSource(), folder, prompts=2, **SITTING)  # type: ignore[arg-type]
+    metrics = train(SceneSource(), sitting(folder), prompts=2)
     assert all(0 <= metrics[name] <= 1 for name in ("miou_box", "miou_point", "miou_points"))
     return folder
 
@@ -47,7 +43,7 @@ def yolo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from visionrouter.backends.specialist.scene_yolo.training import train
 
     folder = tmp_path_factory.mktemp("yolo")
-    metrics = train(SceneSource(), folder, **SITTING)  # type: ignore[arg-type]
+    metrics = train(SceneSource(), sitting(folder))
     assert 0 <= metrics["ap"] <= metrics["ap50"] <= 1
     return folder
 
@@ -78,7 +74,7 @@ def promptable(image: Image, **prompts: Any) -> Query:
 @pytest.mark.parametrize("name", ["sam", "yolo"])
 def test_weights_are_small_and_vouched_for(name: str, request: pytest.FixtureRequest) -> None:
     folder, backend = request.getfixturevalue(f"{name}_folder"), request.getfixturevalue(name)
-    (path,) = folder.glob("*.safetensors")
+    (path,) = (p.with_suffix(".safetensors") for p in folder.glob("*.json"))
     assert path.stat().st_size == backend.spec.weights_bytes < 10_000_000
     assert Trained.read(path.stem, folder).weights.verified() == (path,)
     card = json.loads(path.with_suffix(".json").read_text())

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from visionrouter.backends.specialist.sitting import Sitting
 from visionrouter.backends.specialist.unet.backend import SceneUNet
 from visionrouter.backends.specialist.unet.network import build, normalise, split
 from visionrouter.backends.specialist.unet.training import train
@@ -145,17 +146,8 @@ def test_any_size_is_answered_at_its_size(backend: SceneUNet, size: tuple[int, i
 
 
 def test_trained_for_a_moment_it_loads(tmp_path: Path, image: Image) -> None:
-    metrics = train(
-        SceneSource(),
-        tmp_path,
-        minutes=0.01,
-        pictures=4,
-        size=SIDE,
-        batch=2,
-        rate=1e-3,
-        device="cpu",
-        held_out=2,
-    )
+    sitting = Sitting(folder=tmp_path, steps=2, pictures=4, held_out=2, size=SIDE, batch=2, rate=1e-3)
+    metrics = train(SceneSource(), sitting)
     assert metrics["steps"] >= 1
     assert 0 <= metrics["semantic_miou"] <= 1
     trained = SceneUNet(folder=tmp_path)
