@@ -25,6 +25,7 @@ DECAY = 0.999
 LEAST_RATE = 0.01
 MOMENTS = ("exp_avg", "exp_avg_sq")
 LOG_EVERY = 50
+
 LossOfStep = Callable[[np.random.Generator, torch.Generator], Tensor]
 """Draws a batch with the step's own random numbers, on the CPU and on the device, and gives its loss."""
 
@@ -33,8 +34,9 @@ LossOfStep = Callable[[np.random.Generator, torch.Generator], Tensor]
 class Sitting:
     """One run of training in `folder`: what it sees, for how long, how fast it learns.
 
-    `minutes` of training (all sittings together, without rendering) or `steps`. The first `held_out` pictures of a
-    source are for metrics, the next `pictures` are learnt from; all are squares of `size` pixels.
+    The run ends after `steps`, or after `minutes` of training, all sittings together; where both are given, `minutes`
+    only end this sitting. The first `held_out` pictures of a source are for metrics, the next `pictures` are learnt
+    from; all are squares of `size` pixels.
     """
 
     folder: Path
@@ -51,8 +53,8 @@ class Sitting:
     checkpoint_minutes: float = 3.0
 
     def __post_init__(self) -> None:
-        if (self.minutes is None) == (self.steps is None):
-            raise RequestError("say how long to train: minutes or steps, one of them")
+        if self.minutes is None and self.steps is None:
+            raise RequestError("neither steps nor minutes are given; say how long the run is")
         self.folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -84,113 +86,118 @@ class Sitting:
         assert self.minutes is not None
         return elapsed_s / (60 * self.minutes)
 
+    def over(self, sat_s: float) -> bool:
+        """Whether a sitting of `sat_s` seconds ends before its run."""
+        return self.steps is not None and self.minutes is not None and sat_s >= 60 * self.minutes
 
-def fit(network: torch.nn.Module, loss_of_step: LossOfStep, sitting: Sitting) -> int:
-    """Train by AdamW, the rate falling to 1 % along a cosine over time or steps; returns the number of steps.
 
-    Goes on from the folder's checkpoint where there is one: a run by steps that was killed ends as one that was not.
-    The network ends in eval mode with the moving average. Raises `WeightsError` where the checkpoint is another
-    run's, `FloatingPointError` where the loss is no number.
-    """
-    moved = {n: p for n, p in network.named_parameters() if p.requires_grad}
-    optimiser = torch.optim.AdamW(moved.values(), sitting.rate, weight_decay=sitting.weight_decay)
-    state = network.state_dict()
-    average = {n: v.detach().clone() for n, v in state.items() if v.is_floating_point()}
-    digest = sitting.digest_of(network)
-    step, elapsed_s = _resume(sitting.folder, digest, state, average, moved, optimiser)
-    progress = Progress(sitting.folder, elapsed_s)
-    saved = elapsed_s
-    network.train()
-    while (share := sitting.share(step, progress.elapsed_s)) < 1:
-        fall = max(LEAST_RATE, 0.5 * (1 + math.cos(math.pi * share)))
-        for group in optimiser.param_groups:
+class Course:
+    """A network on its way: its weights, their moving average, the optimiser's moments."""
+
+    def __init__(self, network: torch.nn.Module, sitting: Sitting) -> None:
+        self.network, self.sitting = network, sitting
+        self.moved = {n: p for n, p in network.named_parameters() if p.requires_grad}
+        self.optimiser = torch.optim.AdamW(
+            self.moved.values(), sitting.rate, weight_decay=sitting.weight_decay
+        )
+        self.state: dict[str, Tensor] = network.state_dict()
+        self.average = {n: v.detach().clone() for n, v in self.state.items() if v.is_floating_point()}
+        self.digest = sitting.digest_of(network)
+        self.step, elapsed_s = self._resumed()
+        self.progress = Progress(sitting.folder, elapsed_s)
+
+    @property
+    def share(self) -> float:
+        """How much of the run is done, 0 to 1."""
+        return self.sitting.share(self.step, self.progress.elapsed_s)
+
+    def move(self, loss_of_step: LossOfStep) -> Tensor:
+        """One step; its loss."""
+        sitting, step = self.sitting, self.step
+        fall = max(LEAST_RATE, 0.5 * (1 + math.cos(math.pi * min(1.0, self.share))))
+        for group in self.optimiser.param_groups:
             group["lr"] = sitting.rate * fall * min(1.0, (step + 1) / WARM_UP_STEPS)
         noise = torch.Generator(sitting.device).manual_seed((sitting.seed << 32) + step)
         loss = loss_of_step(np.random.default_rng((sitting.seed, step)), noise)
-        optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(moved.values(), 1.0)
-        optimiser.step()
+        torch.nn.utils.clip_grad_norm_(self.moved.values(), 1.0)
+        self.optimiser.step()
         with torch.no_grad():
             decay = min(DECAY, (1 + step) / (10 + step))
-            torch._foreach_lerp_(list(average.values()), [state[n] for n in average], 1 - decay)
-        step += 1
-        if step % LOG_EVERY == 0:
-            _log(progress, share, step, loss.item(), sitting)
-        if progress.elapsed_s - saved >= 60 * sitting.checkpoint_minutes:
-            _save(
-                sitting.folder,
-                checkpoint.Position(step, progress.elapsed_s, digest),
-                state,
-                average,
-                moved,
-                optimiser,
+            torch._foreach_lerp_(
+                list(self.average.values()), [self.state[n] for n in self.average], 1 - decay
             )
-            saved = progress.elapsed_s
-    _save(
-        sitting.folder,
-        checkpoint.Position(step, progress.elapsed_s, digest),
-        state,
-        average,
-        moved,
-        optimiser,
-    )
-    network.load_state_dict(average, strict=False)
+        self.step += 1
+        return loss.detach()
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        tensors = {f"state.{n}": v for n, v in self.state.items()}
+        tensors |= {f"average.{n}": v for n, v in self.average.items()}
+        for name, parameter in self.moved.items():
+            for moment in MOMENTS:
+                if parameter in self.optimiser.state:
+                    tensors[f"{moment}.{name}"] = self.optimiser.state[parameter][moment]
+        position = checkpoint.Position(self.step, self.progress.elapsed_s, self.digest)
+        checkpoint.save(self.sitting.folder, position, tensors)
+
+    @torch.no_grad()
+    def _resumed(self) -> tuple[int, float]:
+        """Steps and seconds of the run so far; all tensors as they were then."""
+        found = checkpoint.load(self.sitting.folder, self.digest)
+        if found is None:
+            return 0, 0.0
+        position, tensors = found
+        for name, value in self.state.items():
+            value.copy_(tensors[f"state.{name}"])
+        for name, value in self.average.items():
+            value.copy_(tensors[f"average.{name}"])
+        for name, parameter in self.moved.items():
+            if f"exp_avg.{name}" in tensors:
+                self.optimiser.state[parameter] = {
+                    "step": torch.tensor(float(position.step)),
+                    **{moment: tensors[f"{moment}.{name}"].to(parameter, copy=True) for moment in MOMENTS},
+                }
+        return position.step, position.elapsed_s
+
+
+def fit(network: torch.nn.Module, loss_of_step: LossOfStep, sitting: Sitting) -> int | None:
+    """Train by AdamW, the rate falling to 1 % along a cosine over the run's steps or time.
+
+    Goes on from the folder's checkpoint where there is one: a run by steps that was killed ends as one that was not.
+    Returns the number of steps, the network in eval mode with the moving average; or None where the sitting ended
+    before the run. Raises `WeightsError` where the checkpoint is another run's, `FloatingPointError` where the loss
+    is no number.
+    """
+    course = Course(network, sitting)
+    began = saved = course.progress.elapsed_s
+    network.train()
+    while course.share < 1:
+        if sitting.over(course.progress.elapsed_s - began):
+            course.save()
+            return None
+        loss = course.move(loss_of_step)
+        if course.step % LOG_EVERY == 0:
+            _log(course, loss.item())
+        if course.progress.elapsed_s - saved >= 60 * sitting.checkpoint_minutes:
+            course.save()
+            saved = course.progress.elapsed_s
+    course.save()
+    network.load_state_dict(course.average, strict=False)
     network.eval()
-    return step
+    return course.step
 
 
-def _log(progress: Progress, share: float, step: int, loss: float, sitting: Sitting) -> None:
+def _log(course: Course, loss: float) -> None:
+    step, folder, size = course.step, course.sitting.folder, course.sitting.size
     if not math.isfinite(loss):
         raise FloatingPointError(
-            f"the loss is {loss} at step {step}; go on from {sitting.folder} with a lower rate"
+            f"the loss is {loss} at step {step}; go on from {folder} with a lower learning_rate"
         )
-    progress.record(step, {"loss": loss})
-    speed = step * sitting.batch / progress.elapsed_s
-    progress.show(share, step, f"loss {loss:.4f} {speed:.1f} pictures/s at {sitting.size} px")
-
-
-def _save(
-    folder: Path,
-    position: checkpoint.Position,
-    state: Mapping[str, Tensor],
-    average: Mapping[str, Tensor],
-    moved: Mapping[str, torch.nn.Parameter],
-    optimiser: torch.optim.Optimizer,
-) -> None:
-    tensors = {f"state.{n}": v for n, v in state.items()} | {f"average.{n}": v for n, v in average.items()}
-    for name, parameter in moved.items():
-        for moment in MOMENTS:
-            if parameter in optimiser.state:
-                tensors[f"{moment}.{name}"] = optimiser.state[parameter][moment]
-    checkpoint.save(folder, position, tensors)
-
-
-@torch.no_grad()
-def _resume(
-    folder: Path,
-    digest: str,
-    state: Mapping[str, Tensor],
-    average: Mapping[str, Tensor],
-    moved: Mapping[str, torch.nn.Parameter],
-    optimiser: torch.optim.Optimizer,
-) -> tuple[int, float]:
-    """Steps and seconds of the run so far; the network, its average and the optimiser as they were then."""
-    found = checkpoint.load(folder, digest)
-    if found is None:
-        return 0, 0.0
-    position, tensors = found
-    for name, value in state.items():
-        value.copy_(tensors[f"state.{name}"])
-    for name, value in average.items():
-        value.copy_(tensors[f"average.{name}"])
-    for name, parameter in moved.items():
-        if f"exp_avg.{name}" in tensors:
-            optimiser.state[parameter] = {
-                "step": torch.tensor(float(position.step)),
-                **{moment: tensors[f"{moment}.{name}"].to(parameter, copy=True) for moment in MOMENTS},
-            }
-    return position.step, position.elapsed_s
+    speed = step * course.sitting.batch / course.progress.elapsed_s
+    course.progress.record(step, {"loss": loss, "samples_per_s": speed, "size": size})
+    course.progress.show(course.share, step, f"loss {loss:.4f} {speed:.1f} samples/s at {size} px")
 
 
 def save(network: torch.nn.Module, folder: Path, name: str, card: Mapping[str, object]) -> None:

@@ -36,8 +36,11 @@ class Asked:
     truth: Tensor
 
 
-def train(source: Source, sitting: Sitting, *, prompts: int = 8) -> dict[str, float]:
-    """Train with so many prompts a picture, write weights and card into the sitting's folder; returns the metrics."""
+def train(source: Source, sitting: Sitting, *, prompts: int = 8) -> dict[str, float] | None:
+    """Train with so many prompts a picture, write weights and card into the sitting's folder.
+
+    Returns the metrics, None where the sitting ended first.
+    """
     torch.manual_seed(sitting.seed)
     unseen, bank = (_with_objects(some, source.vocabulary) for some in sitting.pictures_of(source))
     sam = build(sitting.size).to(sitting.device)
@@ -55,6 +58,8 @@ def train(source: Source, sitting: Sitting, *, prompts: int = 8) -> dict[str, fl
         return loss(masks.float(), iou.float(), asked)
 
     steps = fit(sam, loss_of_step, sitting)
+    if steps is None:
+        return None
     metrics = {"steps": float(steps), "pictures": float(steps * sitting.batch)}
     metrics |= evaluate(sam, unseen, source.vocabulary, sitting.seed)
     options = {**sitting.options, "prompts": prompts}

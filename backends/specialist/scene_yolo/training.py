@@ -22,8 +22,8 @@ LIMITS = "Trained on rendered scenes alone; boxes are of what is seen of a thing
 IOUS = np.arange(0.5, 1.0, 0.05)
 
 
-def train(source: Source, sitting: Sitting) -> dict[str, float]:
-    """Train, write weights and card into the sitting's folder; returns the metrics."""
+def train(source: Source, sitting: Sitting) -> dict[str, float] | None:
+    """Train, write weights and card into the sitting's folder; returns the metrics, None where the sitting ended first."""
     torch.manual_seed(sitting.seed)
     names = source.vocabulary.things
     unseen, bank = sitting.pictures_of(source)
@@ -44,6 +44,8 @@ def train(source: Source, sitting: Sitting) -> dict[str, float]:
         return loss
 
     steps = fit(network, loss_of_step, sitting)
+    if steps is None:
+        return None
     metrics = {"steps": float(steps), "pictures": float(steps * sitting.batch)}
     metrics |= evaluate(network, unseen, source.vocabulary)
     card = {"side": sitting.size, "data": repr(source), "options": sitting.options, "metrics": metrics}

@@ -19,8 +19,8 @@ IGNORED = 255
 LIMITS = "Trained on rendered scenes alone; depth is metric for lenses like theirs."
 
 
-def train(source: Source, sitting: Sitting) -> dict[str, float]:
-    """Train, write weights and card into the sitting's folder; returns the metrics."""
+def train(source: Source, sitting: Sitting) -> dict[str, float] | None:
+    """Train, write weights and card into the sitting's folder; returns the metrics, None where the sitting ended first."""
     torch.manual_seed(sitting.seed)
     classes = (*source.vocabulary.stuff, *source.vocabulary.things)
     unseen, bank = sitting.pictures_of(source)
@@ -38,6 +38,8 @@ def train(source: Source, sitting: Sitting) -> dict[str, float]:
         return _loss(split(output), some, source.vocabulary)
 
     steps = fit(network, loss_of_step, sitting)
+    if steps is None:
+        return None
     metrics = {"steps": float(steps), "pictures": float(steps * sitting.batch)}
     metrics |= evaluate(network, unseen, source.vocabulary)
     card = {"side": sitting.size, "data": repr(source), "options": sitting.options, "metrics": metrics}

@@ -63,6 +63,7 @@ def test_the_average_of_the_weights_finds_the_answer(tmp_path: Path) -> None:
 def test_a_run_by_time_ends_and_counts_earlier_sittings(tmp_path: Path) -> None:
     line = network()
     steps = fit(line, loss_of(line), sitting(tmp_path, minutes=0.005))
+    assert steps is not None
     assert steps > 1
     assert fit(line, loss_of(line), sitting(tmp_path, minutes=0.005)) == steps
     found = checkpoint.load(tmp_path, Sitting.digest_of(sitting(tmp_path, minutes=1.0), line))
@@ -87,11 +88,16 @@ def test_another_runs_checkpoint_is_refused(tmp_path: Path) -> None:
 
 def test_no_number_stops_the_run(tmp_path: Path) -> None:
     line = network()
-    with pytest.raises(FloatingPointError, match="lower rate"):
+    with pytest.raises(FloatingPointError, match="lower learning_rate"):
         fit(line, lambda *_: line(torch.ones(2, 2)).sum() * torch.nan, sitting(tmp_path, steps=60))
 
 
+def test_minutes_end_a_sitting_of_a_run_by_steps(tmp_path: Path) -> None:
+    line = network()
+    assert fit(line, loss_of(line), sitting(tmp_path, steps=5, minutes=0.0)) is None
+    assert fit(line, loss_of(line), sitting(tmp_path, steps=5, minutes=9.0)) == 5
+
+
 def test_a_length_must_be_given(tmp_path: Path) -> None:
-    for lengths in ({}, {"minutes": 1.0, "steps": 2}):
-        with pytest.raises(RequestError, match="one of them"):
-            sitting(tmp_path, **lengths)
+    with pytest.raises(RequestError, match="how long"):
+        sitting(tmp_path)

@@ -33,6 +33,7 @@ def sam_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("sam")
     metrics = train(SceneSource(), sitting(folder), prompts=2)
+    assert metrics is not None
     assert all(0 <= metrics[name] <= 1 for name in ("miou_box", "miou_point", "miou_points"))
     return folder
 
@@ -44,6 +45,7 @@ def yolo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("yolo")
     metrics = train(SceneSource(), sitting(folder))
+    assert metrics is not None
     assert 0 <= metrics["ap"] <= metrics["ap50"] <= 1
     return folder
 

@@ -148,6 +148,7 @@ def test_any_size_is_answered_at_its_size(backend: SceneUNet, size: tuple[int, i
 def test_trained_for_a_moment_it_loads(tmp_path: Path, image: Image) -> None:
     sitting = Sitting(folder=tmp_path, steps=2, pictures=4, held_out=2, size=SIDE, batch=2, rate=1e-3)
     metrics = train(SceneSource(), sitting)
+    assert metrics is not None
     assert metrics["steps"] >= 1
     assert 0 <= metrics["semantic_miou"] <= 1
     trained = SceneUNet(folder=tmp_path)
