@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from visionrouter.backends.generative.tuning import checkpoint
+from visionrouter.backends.generative.tuning.damage import damage
 from visionrouter.backends.generative.tuning.labelled import Labelled, Source
 from visionrouter.backends.generative.tuning.progress import Progress
+from visionrouter.backends.specialist.familiarity import Familiarity, rows_of
 from visionrouter.backends.specialist.pictures import gather
 from visionrouter.backends.weights import sha256_of
 from visionrouter.schema.errors import RequestError
@@ -25,6 +27,8 @@ DECAY = 0.999
 LEAST_RATE = 0.01
 MOMENTS = ("exp_avg", "exp_avg_sq")
 LOG_EVERY = 50
+DAMAGED_SHARE = 0.4
+FAMILIAR_PICTURES = 2048
 
 LossOfStep = Callable[[np.random.Generator, torch.Generator], Tensor]
 """Draws a batch with the step's own random numbers, on the CPU and on the device, and gives its loss."""
@@ -200,8 +204,11 @@ def _log(course: Course, loss: float) -> None:
     course.progress.show(course.share, step, f"loss {loss:.4f} {speed:.1f} samples/s at {size} px")
 
 
-def save(network: torch.nn.Module, folder: Path, name: str, card: Mapping[str, object]) -> None:
-    """Write `name`.safetensors in float16, and `name`.json: its digest, its size and the rest of the card."""
+def save(
+    network: torch.nn.Module, folder: Path, name: str, card: Mapping[str, object], familiarity: Familiarity
+) -> None:
+    """Write `name`.safetensors: weights in float16, what is familiar to them in float32; and `name`.json: digest, size
+    and the rest of the card."""
     from safetensors.torch import save_file
 
     path = folder / f"{name}.safetensors"
@@ -209,7 +216,28 @@ def save(network: torch.nn.Module, folder: Path, name: str, card: Mapping[str, o
         k: (v.half() if v.is_floating_point() else v).cpu().contiguous()
         for k, v in network.state_dict().items()
     }
+    state |= {k: torch.from_numpy(v).contiguous() for k, v in familiarity.tensors().items()}
     save_file(state, path)
     path.chmod(0o644)
     whole = {"sha256": sha256_of(path), "bytes": path.stat().st_size, **card}
     path.with_suffix(".json").write_text(json.dumps(whole, indent=1) + "\n")
+
+
+def familiar(
+    features: Callable[[Tensor], Tensor], seen: Labelled, unseen: Labelled, sitting: Sitting
+) -> Familiarity:
+    """What pictures like the training's look like to a network, a share of them damaged as in training."""
+    rng = np.random.default_rng((sitting.seed, 1))
+    noise = torch.Generator(sitting.device).manual_seed(sitting.seed)
+    rows = []
+    for some in (seen[:FAMILIAR_PICTURES], unseen):
+        parts = [some[i : i + 32] for i in range(0, len(some), 32)]
+        rows.append(
+            np.concatenate(
+                [
+                    rows_of(features, damage(p.rgb.float() / 255, p.depth_m, DAMAGED_SHARE, rng, noise))
+                    for p in parts
+                ]
+            )
+        )
+    return Familiarity.fit(*rows)

@@ -93,7 +93,7 @@ def read_run(config: str | Path) -> RunConfig:
     """A run of the package by name, or one from a YAML file. Raises `RequestError` where the file is wrong."""
     named = str(config) in recipes()
     path = Path(__file__).with_name(f"{config}.yaml") if named else Path(config)
-    if not named and not path.is_file():
+    if not named and not path.exists():
         raise RequestError(f"no run {str(config)!r}; give a YAML file or one of: {', '.join(recipes())}")
     return read_yaml(path, RunConfig)
 

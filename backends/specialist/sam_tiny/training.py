@@ -12,9 +12,10 @@ from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, in
 
 from visionrouter.backends.generative.tuning.damage import damage, recolour
 from visionrouter.backends.generative.tuning.labelled import Labelled, Source, Vocabulary
+from visionrouter.backends.specialist.familiarity import pooled
 from visionrouter.backends.specialist.pictures import mirrored, visible, zoomed
 from visionrouter.backends.specialist.sam_tiny.network import build, decode, encode
-from visionrouter.backends.specialist.sitting import Sitting, fit, save
+from visionrouter.backends.specialist.sitting import Sitting, familiar, fit, save
 
 LEAST_PX = 32
 """Seen pixels from which on an object is asked for."""
@@ -64,7 +65,8 @@ def train(source: Source, sitting: Sitting, *, prompts: int = 8) -> dict[str, fl
     metrics |= evaluate(sam, unseen, source.vocabulary, sitting.seed)
     options = {**sitting.options, "prompts": prompts}
     card = {"side": sitting.size, "data": repr(source), "options": options, "metrics": metrics}
-    save(sam, sitting.folder, "sam_tiny", {**card, "limits": LIMITS})
+    known = familiar(lambda rgb: pooled(encode(sam, rgb)), bank, unseen, sitting)
+    save(sam, sitting.folder, "sam_tiny", {**card, "limits": LIMITS}, known)
     return metrics
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from visionrouter.backends.generative.tuning.damage import damage, recolour
 from visionrouter.backends.generative.tuning.labelled import Labelled, Source, Vocabulary
 from visionrouter.backends.specialist.boxes import pairwise_iou
 from visionrouter.backends.specialist.pictures import mirrored, visible, zoomed
-from visionrouter.backends.specialist.scene_yolo.network import build, pick
-from visionrouter.backends.specialist.sitting import Sitting, fit, save
+from visionrouter.backends.specialist.scene_yolo.network import build, features, pick
+from visionrouter.backends.specialist.sitting import Sitting, familiar, fit, save
 from visionrouter.schema.arrays import F32, Bool
 
 LEAST_PX, LEAST_SIDE_PX = 16, 3
@@ -49,7 +50,8 @@ def train(source: Source, sitting: Sitting) -> dict[str, float] | None:
     metrics = {"steps": float(steps), "pictures": float(steps * sitting.batch)}
     metrics |= evaluate(network, unseen, source.vocabulary)
     card = {"side": sitting.size, "data": repr(source), "options": sitting.options, "metrics": metrics}
-    save(network, sitting.folder, "scene_yolo", {"classes": names, **card, "limits": LIMITS})
+    known = familiar(partial(features, network), bank, unseen, sitting)
+    save(network, sitting.folder, "scene_yolo", {"classes": names, **card, "limits": LIMITS}, known)
     return metrics
 
 

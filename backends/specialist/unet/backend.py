@@ -12,9 +12,10 @@ import numpy as np
 from visionrouter.backends.base import Backend, BackendSpec
 from visionrouter.backends.generative.nano.framing import Frame
 from visionrouter.backends.generative.nano.prompts import BACKGROUND
+from visionrouter.backends.specialist.familiarity import Familiarity
 from visionrouter.backends.specialist.tasks import check_task
 from visionrouter.backends.specialist.trained import Trained
-from visionrouter.backends.specialist.unet.network import MULTIPLE, Heads, build, normalise, split
+from visionrouter.backends.specialist.unet.network import MULTIPLE, Heads, answer, build
 from visionrouter.instruction.grounding import ground
 from visionrouter.instruction.inflection import singular
 from visionrouter.schema.arrays import F32, Bool
@@ -34,7 +35,8 @@ class SceneUNet(Backend):
 
     The image is scaled to `long_side` with its aspect kept. Sky, where the classes say sky, is +inf in depth and NaN in
     normals. Signals: `log_scale`, the mean logarithm of the Laplace scale of log depth (also what normals are judged
-    by); for classes `score`, the mean probability of the likeliest class, and `margin`, its mean lead over the second.
+    by); for classes `score`, the mean probability of the likeliest class, and `margin`, its mean lead over the second; for all
+    `familiarity`, above 1 where the picture is unlike the training's.
     Confidence maps: the probability that depth is within a factor of 1.25; the probability of the class. Notes:
     `specificity_lost:WORD` where a class is broader than the word, `unresolved:WORD` for colours and relations.
     """
@@ -47,7 +49,7 @@ class SceneUNet(Backend):
         self._trained = Trained.read("unet", folder)
         self._device = device
         self._long_side = long_side or self._trained.side
-        self._network: Any = None
+        self._model: tuple[Any, Familiarity | None] | None = None
         self.spec = BackendSpec(
             name="scene_unet",
             kind="specialist",
@@ -67,13 +69,14 @@ class SceneUNet(Backend):
         self._loaded()
 
     def close(self) -> None:
-        self._network = None
+        self._model = None
 
-    def _loaded(self) -> Any:
-        if self._network is None:
+    def _loaded(self) -> tuple[Any, Familiarity | None]:
+        if self._model is None:
             classes = len(self._trained.classes)
-            self._network = self._trained.fill(lambda: build(classes, self.spec.name), self._device)
-        return self._network
+            network = self._trained.fill(lambda: build(classes, self.spec.name), self._device)
+            self._model = network, self._trained.familiarity()
+        return self._model
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         return [self._answer(query) for query in queries]
@@ -83,14 +86,15 @@ class SceneUNet(Backend):
         if query.task is Task.SEMANTIC:
             owner, notes = _asked(query, self._trained.classes)
         frame = Frame.around(*query.image.size, self._long_side, MULTIPLE)
-        heads = self._run(frame, query)
+        heads, known = self._run(frame, query)
         if query.task is Task.SEMANTIC:
-            return self._semantic(heads, frame, owner, notes)
+            return self._semantic(heads, frame, owner, notes, known)
         log_scale = _inner(heads.log_scale, frame)
         sky = self._sky(heads, frame)
         trust = 1 - np.exp(-np.log(GOOD_RATIO) * np.exp(-log_scale))
         ground_scale = log_scale if sky.all() else log_scale[~sky]
-        evidence = Evidence({"log_scale": float(ground_scale.mean())}, frame.enlarge(trust).clip(0, 1))
+        signals = {"log_scale": float(ground_scale.mean()), **known}
+        evidence = Evidence(signals, frame.enlarge(trust).clip(0, 1))
         values = np.exp(_inner(heads.log_depth, frame))[..., None]
         if query.task is Task.NORMALS:
             values = _inner(heads.normals, frame).transpose(1, 2, 0)
@@ -103,13 +107,15 @@ class SceneUNet(Backend):
         np.divide(large, length, out=normals, where=known[..., None] & (length > 1e-6))
         return Prediction(NormalMap(normals), evidence)
 
-    def _run(self, frame: Frame, query: Query) -> Heads:
+    def _run(self, frame: Frame, query: Query) -> tuple[Heads, dict[str, float]]:
+        """The heads, and the signal `familiarity` where the weights bring its statistics."""
         import torch
 
-        network = self._loaded()
+        network, familiarity = self._loaded()
         canvas = torch.from_numpy(frame.place(query.image.pixels)).permute(2, 0, 1)[None]
         with torch.inference_mode():
-            return split(network(normalise(canvas.to(self._device).float() / 255)))
+            heads, row = answer(network, canvas.to(self._device).float() / 255)
+        return heads, {} if familiarity is None else familiarity.signal(row)
 
     def _sky(self, heads: Heads, frame: Frame) -> Bool:
         """bool (h, w): where the likeliest class is sky."""
@@ -120,7 +126,12 @@ class SceneUNet(Backend):
         return sky
 
     def _semantic(
-        self, heads: Heads, frame: Frame, owner: Mapping[str, str], notes: tuple[str, ...]
+        self,
+        heads: Heads,
+        frame: Frame,
+        owner: Mapping[str, str],
+        notes: tuple[str, ...],
+        known: Mapping[str, float],
     ) -> Prediction:
         """Each pixel of its likeliest class, of which those in `owner` are shown by the names they were asked by."""
         probability = _inner(heads.logits.softmax(1), frame)
@@ -138,7 +149,7 @@ class SceneUNet(Backend):
         masks = np.stack([value == i for i in kept]) if kept else np.zeros((0, *value.shape), np.bool_)
         scores = np.array([trust[mask].mean() for mask in masks], np.float32)
         payload = Segmentation(masks, scores, tuple(names[i] for i in kept), "semantic")
-        signals = {"score": float(first.mean()), "margin": float((first - second).mean())}
+        signals = {"score": float(first.mean()), "margin": float((first - second).mean()), **known}
         return Prediction(payload, Evidence(signals, trust), notes=notes)
 
 

@@ -7,9 +7,11 @@ likelihood), three of the normal (+x right, +y up, +z to the viewer, not yet of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from visionrouter.backends.specialist.familiarity import pooled
 from visionrouter.backends.specialist.libraries import require
 
 if TYPE_CHECKING:
@@ -55,3 +57,22 @@ def split(output: torch.Tensor) -> Heads:
         normals=normalize(values[:, 2:5], dim=1, eps=1e-4),
         logits=values[:, 5:],
     )
+
+
+def answer(network: Any, rgb: torch.Tensor) -> tuple[Heads, torch.Tensor]:
+    """The heads for pictures (B, 3, H, W), sRGB in [0, 1], and their pooled features (B, F)."""
+    stages = network.encoder(normalise(rgb))
+    heads = split(network.segmentation_head(network.decoder(stages)))
+    return heads, pooled_stages(stages)
+
+
+def features(network: Any, rgb: torch.Tensor) -> torch.Tensor:
+    """Pooled features (B, F) of pictures (B, 3, H, W), sRGB in [0, 1]."""
+    return pooled_stages(network.encoder(normalise(rgb)))
+
+
+def pooled_stages(stages: Sequence[torch.Tensor]) -> torch.Tensor:
+    """(B, F): texture and shape, from the encoder's stages at an eighth and a sixteenth of the side."""
+    from torch import cat
+
+    return cat([pooled(stage) for stage in stages[3:5]], 1)

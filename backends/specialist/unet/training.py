@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,8 +13,8 @@ from visionrouter.backends.generative.tuning.damage import damage, recolour
 from visionrouter.backends.generative.tuning.labelled import Labelled, Source, Vocabulary
 from visionrouter.backends.specialist.embedded import FOLDER
 from visionrouter.backends.specialist.pictures import mirrored
-from visionrouter.backends.specialist.sitting import Sitting, fit, save
-from visionrouter.backends.specialist.unet.network import Heads, build, normalise, split
+from visionrouter.backends.specialist.sitting import Sitting, familiar, fit, save
+from visionrouter.backends.specialist.unet.network import Heads, build, features, normalise, split
 
 ENCODER_WEIGHTS = FOLDER / "efficientnet_lite0_timm.safetensors"
 IGNORED = 255
@@ -43,7 +45,8 @@ def train(source: Source, sitting: Sitting) -> dict[str, float] | None:
     metrics = {"steps": float(steps), "pictures": float(steps * sitting.batch)}
     metrics |= evaluate(network, unseen, source.vocabulary)
     card = {"side": sitting.size, "data": repr(source), "options": sitting.options, "metrics": metrics}
-    save(network, sitting.folder, "unet", {"classes": classes, **card, "limits": LIMITS})
+    known = familiar(partial(features, network), bank, unseen, sitting)
+    save(network, sitting.folder, "unet", {"classes": classes, **card, "limits": LIMITS}, known)
     return metrics
 
 
