@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,39 +23,29 @@ SHADOWS_TO_M = 250.0
 """Beyond this distance nothing is seen in shadow."""
 
 
-def render(
-    scenes: Scenes, height: int = 256, width: int = 256, *, shadows: bool = True, time_s: float = 0.0
-) -> Views:
-    """Draw B scenes as they are at `time_s`, with the truth of every pixel and object.
+@dataclass(frozen=True)
+class Sight:
+    """What the camera sees, before it is coloured, on a grid rounded up to whole tiles."""
 
-    On the CPU each of torch's threads draws scenes of its own (many threads on one small scene would wait for
-    each other more than work), which makes no difference to the result; on a GPU all scenes are drawn at once
-    (about 40 MiB a scene of 256x256). Raises RequestError on a size that is not positive.
-    """
-    if height < 1 or width < 1:
-        raise RequestError(f"a picture of {width}x{height} pixels cannot be rendered: both must be positive")
-    if scenes.seed.device.type != "cpu":
-        return _render(scenes, height, width, shadows, time_s)
-    threads = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            groups = list(
-                pool.map(
-                    lambda i: _render(scenes[i : i + 1], height, width, shadows, time_s), range(len(scenes))
-                )
-            )
-    finally:
-        torch.set_num_threads(threads)
-    return groups[0] if len(groups) == 1 else concatenate(groups)
+    surface: Surface
+    ray: Vec
+    """times the surface's distance the way from the camera in world axes"""
+    lit: Tensor
+    """(B, H, W) 1 where the key light arrives, 0 in shadow"""
+    intrinsics: Tensor
+    """(B, 6) as in Views"""
+    height: int
+    """of the picture, pixels"""
+    width: int
 
 
-@torch.no_grad()
-def _render(scenes: Scenes, height: int, width: int, shadows: bool, time_s: float) -> Views:
-    solids, camera = Solids.of(posed(scenes, time_s)), camera_at(scenes, time_s)
-    surface, ray, silhouettes = _look(scenes, solids, camera, height, width)
-    b = len(scenes)
+Paint = Callable[[Scenes, Sight], Tensor]
+"""Gives sRGB (B, 3, height, width) in [0, 1]."""
 
-    intrinsics = camera.intrinsics(height, width)
+
+def photograph(scenes: Scenes, sight: Sight) -> Tensor:
+    """The look of the four worlds: textures, lamps, contact shade, and a camera that develops the picture."""
+    surface, ray, intrinsics = sight.surface, sight.ray, sight.intrinsics
     footprint = surface.distance.clamp_max(1e4) / intrinsics[:, 0, None, None]
     cosine = dot(surface.normal, ray).abs() / dot(ray, ray).sqrt()
     albedo, normal = shading.albedo_and_normal(
@@ -64,8 +56,7 @@ def _render(scenes: Scenes, height: int, width: int, shadows: bool, time_s: floa
         surface.normal,
         footprint / cosine.clamp_min(0.1),
     )
-    lit = _shadow(scenes, solids, surface) if shadows else torch.ones_like(surface.distance)
-    lit = shading.soften(lit, surface.distance, scenes.environment.shadow_blur * height)
+    lit = shading.soften(sight.lit, surface.distance, scenes.environment.shadow_blur * sight.height)
     openness = shading.contact_shade(
         surface.distance, surface.position, surface.normal, surface.sky, intrinsics[:, 0]
     )
@@ -73,7 +64,52 @@ def _render(scenes: Scenes, height: int, width: int, shadows: bool, time_s: floa
     if bool(surface.sky.any()):
         sky = shading.sky(scenes.environment, ray)
         light = [torch.where(surface.sky, s, c) for s, c in zip(sky, light, strict=True)]
-    rgb = develop(torch.stack(light, 1)[:, :, :height, :width], scenes.sensor, scenes.seed)
+    picture = torch.stack(light, 1)[:, :, : sight.height, : sight.width]
+    return develop(picture, scenes.sensor, scenes.seed)
+
+
+def render(
+    scenes: Scenes,
+    height: int = 256,
+    width: int = 256,
+    *,
+    shadows: bool = True,
+    time_s: float = 0.0,
+    paint: Paint = photograph,
+) -> Views:
+    """Draw B scenes as they are at `time_s`, with the truth of every pixel and object, and coloured by `paint`.
+
+    On the CPU each of torch's threads draws scenes of its own (many threads on one small scene would wait for
+    each other more than work), which makes no difference to the result; on a GPU all scenes are drawn at once
+    (about 40 MiB a scene of 256x256). Raises RequestError on a size that is not positive.
+    """
+    if height < 1 or width < 1:
+        raise RequestError(f"a picture of {width}x{height} pixels cannot be rendered: both must be positive")
+    if scenes.seed.device.type != "cpu":
+        return _render(scenes, height, width, shadows, time_s, paint)
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            groups = list(
+                pool.map(
+                    lambda i: _render(scenes[i : i + 1], height, width, shadows, time_s, paint),
+                    range(len(scenes)),
+                )
+            )
+    finally:
+        torch.set_num_threads(threads)
+    return groups[0] if len(groups) == 1 else concatenate(groups)
+
+
+@torch.no_grad()
+def _render(scenes: Scenes, height: int, width: int, shadows: bool, time_s: float, paint: Paint) -> Views:
+    solids, camera = Solids.of(posed(scenes, time_s)), camera_at(scenes, time_s)
+    surface, ray, silhouettes = _look(scenes, solids, camera, height, width)
+    b = len(scenes)
+
+    intrinsics = camera.intrinsics(height, width)
+    lit = _shadow(scenes, solids, surface) if shadows else torch.ones_like(surface.distance)
+    rgb = paint(scenes, Sight(surface, ray, lit, intrinsics, height, width))
 
     classes = class_table(solids, scenes.environment)
     semantic = torch.gather(classes, 1, surface.row.view(b, -1)).view_as(surface.row)

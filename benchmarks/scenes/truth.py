@@ -11,7 +11,6 @@ from visionrouter.benchmarks.scenes.camera import project
 from visionrouter.benchmarks.scenes.cast import TILE, Silhouettes
 from visionrouter.benchmarks.scenes.motion import camera_at, posed_keypoints
 from visionrouter.benchmarks.scenes.scene import Objects, Scenes, Views
-from visionrouter.benchmarks.scenes.vocabulary import MAX_OBJECTS
 
 
 def objects(
@@ -88,7 +87,7 @@ def keypoints(scenes: Scenes, owner: Tensor, depth: Tensor, height: int, width: 
     columns = -(-width // TILE)
     scene = torch.arange(len(z), device=z.device)[:, None, None]
     tile, ray = py // TILE * columns + px // TILE, py % TILE * TILE + px % TILE
-    slot = torch.arange(MAX_OBJECTS, device=z.device)[None, :, None]
+    slot = torch.arange(world.shape[1], device=z.device)[None, :, None]
     own = owner[scene, tile, ray] == slot
     clear = depth[scene, tile, ray] > z - LIMB_M
     v = torch.where(inside, torch.where(own & clear, 2.0, 1.0), 0.0)
