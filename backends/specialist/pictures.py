@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,31 +17,36 @@ RENDERED_AT_ONCE = 64
 
 
 def gather(
-    source: Source, start: int, count: int, size: int, device: str, kept: Path | None = None
+    source: Source, start: int, count: int, size: int, device: str, folder: Path | None = None
 ) -> Labelled:
-    """Pictures [start, start + count) of a source, square of `size` pixels, all on the device.
+    """Pictures [start, start + count) of a source, square of `size` pixels, all on the device; kept in a folder."""
 
-    With a folder `kept`, they are read from there where an earlier call wrote them, so that a run that goes on does
-    not render anew.
-    """
-    from safetensors.torch import load_file, save_file
-
-    place = torch.device(device)
-    name = hashlib.sha256(repr((source, start, count, size)).encode()).hexdigest()[:16]
-    path = None if kept is None else kept / f"pictures-{name}.safetensors"
-    if path is not None and path.is_file():
-        return Labelled(**load_file(path, device))
-    some = Labelled.joined(
-        [
+    def render() -> dict[str, Tensor]:
+        place = torch.device(device)
+        parts = [
             source.pictures(start + begin, min(RENDERED_AT_ONCE, count - begin), size, place)
             for begin in range(0, count, RENDERED_AT_ONCE)
         ]
-    )
-    if path is not None:
-        partial = path.with_suffix(".partial")
-        save_file({f.name: getattr(some, f.name).contiguous() for f in fields(some)}, partial)
-        partial.replace(path)
-    return some
+        return vars(Labelled.joined(parts))
+
+    if folder is None:
+        return Labelled(**render())
+    name = hashlib.sha256(repr((source, start, count, size)).encode()).hexdigest()[:16]
+    return Labelled(**kept(folder / f"pictures-{name}.safetensors", render, device))
+
+
+def kept(path: Path, make: Callable[[], dict[str, Tensor]], device: str) -> dict[str, Tensor]:
+    """Tensors read from a file where an earlier run wrote it, else made and written: a run that goes on does not make
+    them anew."""
+    from safetensors.torch import load_file, save_file
+
+    if path.is_file():
+        return load_file(path, device)
+    made = make()
+    partial = path.with_suffix(".partial")
+    save_file({name: value.contiguous() for name, value in made.items()}, partial)
+    partial.replace(path)
+    return made
 
 
 def mirrored(some: Labelled) -> Labelled:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +71,15 @@ class Sitting:
         """Of what must stay where a run goes on; its length may change."""
         fixed = {k: v for k, v in self.options.items() if k not in ("minutes", "steps")}
         return hashlib.sha256(json.dumps([fixed, sorted(network.state_dict())]).encode()).hexdigest()
+
+    def part(self, share: float, name: str = "") -> Sitting:
+        """A share of the run, its checkpoint in a folder of its own."""
+        return replace(
+            self,
+            folder=self.folder / name,
+            minutes=None if self.minutes is None else share * self.minutes,
+            steps=None if self.steps is None else max(1, round(share * self.steps)),
+        )
 
     def pictures_of(self, source: Source) -> tuple[Labelled, Labelled]:
         """The pictures for metrics and those to learn from; rendered once and kept in the folder."""

@@ -115,6 +115,8 @@ def referring(guess: Bool, mask: Bool) -> list[Tally | Found]:
 
 def mask_overlap(answers: Bool, truths: Bool) -> Floats:
     """IoU (N, M) of masks (N, H, W) and (M, H, W)."""
+    if not len(answers) or not len(truths):
+        return np.zeros((len(answers), len(truths)), np.float32)
     a, b = (masks.reshape(len(masks), -1).astype(np.float32) for masks in (answers, truths))
     shared = a @ b.T
     either = a.sum(1)[:, None] + b.sum(1)[None] - shared

@@ -140,8 +140,9 @@ def _train(
 
 
 def check_file(config: str | Path, count: int) -> tuple[str, bool]:
-    """The report on the instructions that a run would write for its first `count` training pictures, and whether it
-    found nothing. Raises `RequestError` for a run without instructions."""
+    """The report on the instructions that a run would write for its first `count` training pictures, and whether the
+    labels are free of mistakes: things too small for the code are reported, but are none. Raises `RequestError` for a
+    run without instructions."""
     from visionrouter.backends.generative.tuning.check import check_source
 
     run = read_run(config)
@@ -156,4 +157,4 @@ def check_file(config: str | Path, count: int) -> tuple[str, bool]:
         wording=tuning.wording,
         seed=tuning.seed,
     )
-    return report.text(), not report.findings
+    return report.text(), all(finding.kind == "code" for finding in report.findings)
