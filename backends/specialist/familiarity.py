@@ -6,7 +6,7 @@ pictures (a Mahalanobis distance, as in Lee et al. 2018, arXiv 1807.03888). It c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -57,12 +57,3 @@ def pooled(maps: Tensor) -> Tensor:
 
     exact = maps.float()
     return cat([exact.mean((2, 3)), exact.std((2, 3))], 1)
-
-
-def rows_of(features: Callable[[Tensor], Tensor], rgb: Tensor, at_once: int = 32) -> F32:
-    """The features float32 (N, C) of pictures (N, 3, H, W), sRGB in [0, 1]."""
-    import torch
-
-    with torch.inference_mode():
-        rows = [features(some).cpu().numpy() for some in torch.split(rgb, at_once)]
-    return np.concatenate(rows)

@@ -17,9 +17,10 @@ from visionrouter.backends.generative.tuning import checkpoint
 from visionrouter.backends.generative.tuning.damage import damage
 from visionrouter.backends.generative.tuning.labelled import Labelled, Source
 from visionrouter.backends.generative.tuning.progress import Progress
-from visionrouter.backends.specialist.familiarity import Familiarity, rows_of
+from visionrouter.backends.specialist.familiarity import Familiarity
 from visionrouter.backends.specialist.pictures import gather
 from visionrouter.backends.weights import sha256_of
+from visionrouter.schema.arrays import F32
 from visionrouter.schema.errors import RequestError
 
 WARM_UP_STEPS = 100
@@ -238,15 +239,11 @@ def familiar(
     """What pictures like the training's look like to a network, a share of them damaged as in training."""
     rng = np.random.default_rng((sitting.seed, 1))
     noise = torch.Generator(sitting.device).manual_seed(sitting.seed)
-    rows = []
-    for some in (seen[:FAMILIAR_PICTURES], unseen):
-        parts = [some[i : i + 32] for i in range(0, len(some), 32)]
-        rows.append(
-            np.concatenate(
-                [
-                    rows_of(features, damage(p.rgb.float() / 255, p.depth_m, DAMAGED_SHARE, rng, noise))
-                    for p in parts
-                ]
-            )
-        )
-    return Familiarity.fit(*rows)
+    rows: list[list[F32]] = [[], []]
+    with torch.inference_mode():
+        for some, out in zip((seen[:FAMILIAR_PICTURES], unseen), rows, strict=True):
+            for begin in range(0, len(some), 16):
+                part = some[begin : begin + 16]
+                rgb = damage(part.rgb.float() / 255, part.depth_m, DAMAGED_SHARE, rng, noise)
+                out.append(features(rgb).cpu().numpy())
+    return Familiarity.fit(*(np.concatenate(some) for some in rows))

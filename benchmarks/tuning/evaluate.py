@@ -48,6 +48,8 @@ COLUMNS = {
 }
 PAINTS = tuple(name for name in NAMED_COLOURS if name != "black")
 LEFT_OUT = "left out"
+ABSENT_RARITY = 3
+"""How many times as many things are referred to: one in seven is absent, and some are wanted in every row."""
 Results = dict[str, dict[str, dict[str, float]]]
 """Backend -> condition -> column -> value."""
 
@@ -62,8 +64,10 @@ class Question:
 
 
 def questions(source: RenderedSource, task: Task, count: int, condition: str) -> Iterator[Question]:
-    """`count` questions of a task; semantic ones twice, in drawn and in fixed colours."""
-    for item in source.items(task, count, conditions=(condition,)):
+    """A question of a task for each of `count` scenes, or of `ABSENT_RARITY` times as many for referring; semantic
+    ones twice, in drawn and in fixed colours."""
+    more = ABSENT_RARITY if task is Task.REFERRING else 1
+    for item in source.items(task, more * count, conditions=(condition,)):
         asked = item.instruction
         query = Query(task, item.image, asked.targets, asked.palette, item.prompts, text=asked.text)
         yield Question(query, item)
@@ -113,22 +117,25 @@ def evaluate(
     for condition in conditions:
         asked: dict[Task, list[Question]] = {}
         for name, backend in backends.items():
-            have = results.setdefault(name, {})
-            if condition in have:
-                continue
-            tasks = [task for task in COLUMNS if task in backend.spec.tasks]
-            for task in tasks:
+            have = results.setdefault(name, {}).setdefault(condition, {LEFT_OUT: 0})
+            once = backend.spec.kind == "specialist"
+            for task, columns in COLUMNS.items():
+                if task not in backend.spec.tasks or any(column in have for column in columns):
+                    continue
                 if task not in asked:
                     asked[task] = list(questions(source, task, count, condition))
-            once = backend.spec.kind == "specialist"
-            mine = [q for task in tasks for q in asked[task] if not (once and q.suffix)]
-            have[condition] = judge(backend, mine)
+                found = judge(backend, [q for q in asked[task] if not (once and q.suffix)])
+                have |= found | {LEFT_OUT: have[LEFT_OUT] + found[LEFT_OUT]}
+                _write(kept, settings, results)
             sys.stderr.write(f"{condition} {name}\n")
-            if kept is not None:
-                partial = kept.with_suffix(".partial")
-                partial.write_text(json.dumps({"settings": settings, "results": results}, indent=1) + "\n")
-                partial.replace(kept)
     return results
+
+
+def _write(kept: Path | None, settings: Mapping[str, Any], results: Results) -> None:
+    if kept is not None:
+        partial = kept.with_suffix(".partial")
+        partial.write_text(json.dumps({"settings": settings, "results": results}, indent=1) + "\n")
+        partial.replace(kept)
 
 
 def _read(kept: Path | None, settings: Mapping[str, Any]) -> Results:

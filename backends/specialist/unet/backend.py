@@ -15,10 +15,17 @@ from visionrouter.backends.generative.nano.prompts import BACKGROUND
 from visionrouter.backends.specialist.familiarity import Familiarity
 from visionrouter.backends.specialist.tasks import check_task
 from visionrouter.backends.specialist.trained import Trained
-from visionrouter.backends.specialist.unet.network import MULTIPLE, Heads, answer, build
+from visionrouter.backends.specialist.unet.network import (
+    MULTIPLE,
+    Heads,
+    answer,
+    build,
+    encode,
+    pooled_stages,
+)
 from visionrouter.instruction.grounding import ground
 from visionrouter.instruction.inflection import singular
-from visionrouter.schema.arrays import F32, Bool
+from visionrouter.schema.arrays import F32, U8, Bool
 from visionrouter.schema.errors import UnsupportedTargetError
 from visionrouter.schema.payload import DepthMap, NormalMap, Segmentation
 from visionrouter.schema.prediction import Evidence, Prediction
@@ -36,7 +43,7 @@ class SceneUNet(Backend):
     The image is scaled to `long_side` with its aspect kept. Sky, where the classes say sky, is +inf in depth and NaN in
     normals. Signals: `log_scale`, the mean logarithm of the Laplace scale of log depth (also what normals are judged
     by); for classes `score`, the mean probability of the likeliest class, and `margin`, its mean lead over the second; for all
-    `familiarity`, above 1 where the picture is unlike the training's.
+    `familiarity`, above 1 where the picture's middle square is unlike the training's.
     Confidence maps: the probability that depth is within a factor of 1.25; the probability of the class. Notes:
     `specificity_lost:WORD` where a class is broader than the word, `unresolved:WORD` for colours and relations.
     """
@@ -112,10 +119,22 @@ class SceneUNet(Backend):
         import torch
 
         network, familiarity = self._loaded()
-        canvas = torch.from_numpy(frame.place(query.image.pixels)).permute(2, 0, 1)[None]
         with torch.inference_mode():
-            heads, row = answer(network, canvas.to(self._device).float() / 255)
-        return heads, {} if familiarity is None else familiarity.signal(row)
+            heads, stages = answer(network, self._seen(frame, query.image.pixels))
+            if familiarity is None:
+                return heads, {}
+            middle = _middle(query.image.pixels)
+            if middle.shape != query.image.pixels.shape:
+                stages = encode(
+                    network, self._seen(Frame.around(*middle.shape[:2], self._long_side, MULTIPLE), middle)
+                )
+            return heads, familiarity.signal(pooled_stages(stages))
+
+    def _seen(self, frame: Frame, pixels: U8) -> Any:
+        """Pixels on their canvas, (1, 3, H, W), sRGB in [0, 1]."""
+        import torch
+
+        return torch.from_numpy(frame.place(pixels)).permute(2, 0, 1)[None].to(self._device).float() / 255
 
     def _sky(self, heads: Heads, frame: Frame) -> Bool:
         """bool (h, w): where the likeliest class is sky."""
@@ -151,6 +170,14 @@ class SceneUNet(Backend):
         payload = Segmentation(masks, scores, tuple(names[i] for i in kept), "semantic")
         signals = {"score": float(first.mean()), "margin": float((first - second).mean()), **known}
         return Prediction(payload, Evidence(signals, trust), notes=notes)
+
+
+def _middle(pixels: U8) -> U8:
+    """The largest square in the middle: only squares are compared with the training's, which were squares."""
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return pixels[top : top + side, left : left + side]
 
 
 def _inner(values: Any, frame: Frame) -> F32:

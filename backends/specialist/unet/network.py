@@ -78,13 +78,13 @@ def decode(network: Any, stages: Sequence[torch.Tensor]) -> torch.Tensor:
     return output
 
 
-def answer(network: Any, rgb: torch.Tensor) -> tuple[Heads, torch.Tensor]:
-    """The heads for pictures (B, 3, H, W), sRGB in [0, 1], at their size, and the pictures' pooled features (B, F)."""
+def answer(network: Any, rgb: torch.Tensor) -> tuple[Heads, list[torch.Tensor]]:
+    """The heads for pictures (B, 3, H, W), sRGB in [0, 1], at their size, and the encoder's stages."""
     from torch.nn.functional import interpolate
 
     stages = encode(network, rgb)
     output = decode(network, stages).float()
-    return split(interpolate(output, scale_factor=STRIDE, mode="bilinear")), pooled_stages(stages)
+    return split(interpolate(output, scale_factor=STRIDE, mode="bilinear")), stages
 
 
 def pooled_stages(stages: Sequence[torch.Tensor]) -> torch.Tensor:

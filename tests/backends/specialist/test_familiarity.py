@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from visionrouter.backends.specialist.familiarity import Familiarity, pooled, rows_of
+from visionrouter.backends.specialist.familiarity import Familiarity, pooled
 from visionrouter.backends.specialist.sitting import save
 from visionrouter.backends.specialist.trained import Trained
 from visionrouter.schema.arrays import F32
@@ -39,8 +39,6 @@ def test_features_are_means_and_deviations_of_maps() -> None:
     maps = torch.randn(3, 5, 6, 7)
     assert torch.allclose(pooled(maps)[:, :5], maps.mean((2, 3)), atol=1e-6)
     assert torch.allclose(pooled(maps)[:, 5:], maps.flatten(2).std(2), atol=1e-6)
-    rgb = torch.rand(5, 3, 8, 8)
-    assert rows_of(pooled, rgb, at_once=2) == pytest.approx(pooled(rgb).numpy(), abs=1e-6)
 
 
 def test_it_is_kept_beside_the_weights(familiarity: Familiarity, tmp_path: Path) -> None:

@@ -124,6 +124,7 @@ def test_export_loads_in_the_pipeline_and_draws_the_same(
     model = tune(boxes, tiny, tmp_path, device="cpu")
     assert model is not None
     verify(model, json.loads((model / "digests.json").read_text()))
+    assert all(path.stat().st_mode & 0o044 for path in model.rglob("*.*")), "readable by all"
     names = json.loads((model / "vocabulary.json").read_text())
     assert names["things"] == ["person", "car", "cup"]
     pipeline = NanoPipeline.from_pretrained(str(model)).to("cpu", torch.float32)
