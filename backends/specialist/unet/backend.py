@@ -227,7 +227,9 @@ def _asked(query: Query, classes: Sequence[str]) -> tuple[dict[str, str], tuple[
 
 
 def _known(target: Target, classes: Sequence[str], notes: dict[str, None]) -> tuple[str, ...]:
-    """The classes that a target means."""
+    """The classes that a target means: the one of its very name where there is one."""
+    if target.noun in classes:
+        return (target.noun,)
     grounding = ground(target, classes)
     if not grounding.labels:
         near = get_close_matches(target.noun, classes, 3, 0.5) or classes[:8]

@@ -17,7 +17,7 @@ from visionrouter.confidence.gate import judge as verdict
 from visionrouter.schema.decision import Reason
 from visionrouter.schema.image import Image, load_image
 from visionrouter.schema.request import Query
-from visionrouter.schema.task import Task
+from visionrouter.schema.task import PaletteEntry, Task
 
 pytest.importorskip("segmentation_models_pytorch")
 PHOTOS = Path(__file__).parents[3] / "examples" / "photos"
@@ -45,12 +45,14 @@ def test_it_answers_scenes_that_it_never_saw(unet: SceneUNet) -> None:
     assert found["normals deg"] < 30
 
 
-def test_photos_are_strange_to_it(unet: SceneUNet) -> None:
-    limits = load_profile("proving-ground").limits["scene_unet"][Task.DEPTH]
-    photo = load_image(PHOTOS / "chelsea.jpg")
-    (given,) = unet.predict([Query(Task.DEPTH, photo)])
+def test_photos_are_strange_to_it_and_it_is_not_vouched_for(unet: SceneUNet) -> None:
+    (given,) = unet.predict([Query(Task.DEPTH, load_image(PHOTOS / "chelsea.jpg"))])
     assert given.evidence.signals["familiarity"] > 1
-    assert verdict(given, limits).reason is Reason.OUT_OF_DOMAIN
+    scene = next(questions(SOURCE, Task.DEPTH, 1, "clean")).query
+    (given,) = unet.predict([scene])
+    assert given.evidence.signals["familiarity"] < 1
+    limits = load_profile("proving-ground").limits["scene_unet"].get(Task.DEPTH)
+    assert verdict(given, limits).reason is Reason.NO_LIMITS
 
 
 def test_the_middle_square_decides_what_is_familiar(unet: SceneUNet) -> None:
@@ -63,3 +65,11 @@ def test_the_middle_square_decides_what_is_familiar(unet: SceneUNet) -> None:
             for image in (scene, load_image(wide))
         )
         assert barred == pytest.approx(square, rel=1e-3)
+
+
+def test_a_class_of_the_very_name_is_meant_alone(unet: SceneUNet) -> None:
+    """A couch is a chair of a kind, but both are classes here."""
+    image = load_image(np.zeros((64, 64, 3), np.uint8))
+    palette = (PaletteEntry("chair", (255, 0, 0)), PaletteEntry("couch", (0, 0, 255)))
+    (given,) = unet.predict([Query(Task.SEMANTIC, image, palette=palette)])
+    assert not [note for note in given.notes if note.startswith("specificity_lost")]
