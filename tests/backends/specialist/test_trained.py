@@ -10,6 +10,7 @@ import torch
 
 from visionrouter.backends.base import Backend
 from visionrouter.backends.generative.tuning.labelled import Labelled
+from visionrouter.backends.specialist.familiarity import PREFIX
 from visionrouter.backends.specialist.sitting import Sitting
 from visionrouter.backends.specialist.trained import Trained
 from visionrouter.benchmarks.tuning.source import SceneSource
@@ -109,7 +110,8 @@ def test_the_backend_computes_what_the_written_network_does(sam: Backend, sam_fo
 
     torch.manual_seed(1)
     network = build(SIDE).eval()
-    network.load_state_dict({k: v.float() for k, v in load_file(sam_folder / "sam_tiny.safetensors").items()})
+    held = load_file(sam_folder / "sam_tiny.safetensors")
+    network.load_state_dict({k: v.float() for k, v in held.items() if not k.startswith(PREFIX)})
     pixels = np.random.default_rng(3).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     point = np.float32([[20, 30]])
     with torch.no_grad():
@@ -139,8 +141,8 @@ def test_each_box_gets_a_mask_and_evidence(sam: Backend, image: Image) -> None:
     (got,) = sam.predict([promptable(image, boxes=boxes, points=points, point_labels=kinds)])
     assert isinstance(got.payload, Segmentation)
     assert got.payload.masks.shape == (2, 90, 120)
-    assert set(got.evidence.signals) == {"predicted_iou", "stability"}
-    assert all(0 <= value <= 1 for value in got.evidence.signals.values())
+    assert set(got.evidence.signals) == {"predicted_iou", "stability", "familiarity"}
+    assert all(0 <= got.evidence.signals[name] <= 1 for name in ("predicted_iou", "stability"))
     assert "points_outside:1" in got.notes
     alone = [sam.predict([promptable(image, boxes=box[None])])[0].payload for box in boxes]
     together = sam.predict([promptable(image, boxes=boxes)])[0].payload
