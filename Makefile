@@ -18,10 +18,11 @@ lint:
 	$(VENV)/bin/mypy -p visionrouter
 	$(VENV)/bin/lint-imports
 
-# Draws the README's picture anew.
+# Draws the pictures of the documentation anew.
 pictures: demo
 	mkdir -p docs/pictures
 	cp demo_output/contact_sheet.png docs/pictures/demo.png
+	$(PY) -m visionrouter.benchmarks.scenes.sheet --out docs/pictures/scenes.jpg
 
 bench: install-test
 	$(PY) -m visionrouter.benchmarks.overhead

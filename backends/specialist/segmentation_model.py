@@ -12,13 +12,13 @@ import numpy as np
 from visionrouter.backends import hub
 from visionrouter.backends.base import BackendSpec
 from visionrouter.backends.generative.framing import Frame
-from visionrouter.backends.generative.nano.prompts import BACKGROUND
 from visionrouter.backends.specialist import semantic
 from visionrouter.backends.specialist.checkpoint import CheckpointBackend, Origin, in_batches, read_config
 from visionrouter.backends.specialist.libraries import require
 from visionrouter.backends.specialist.pretrained import finite
 from visionrouter.schema.arrays import F32
 from visionrouter.schema.errors import ProfileError, WeightsError
+from visionrouter.schema.palette import BACKGROUND
 from visionrouter.schema.payload import DepthMap
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from types import MappingProxyType
 
 import numpy as np
 
 from visionrouter.backends.generative.framing import Frame
-from visionrouter.backends.generative.nano.prompts import BACKGROUND
 from visionrouter.instruction.grounding import ground
 from visionrouter.instruction.inflection import singular
 from visionrouter.schema.arrays import F32
 from visionrouter.schema.errors import UnsupportedTargetError
+from visionrouter.schema.palette import BACKGROUND
 from visionrouter.schema.payload import Segmentation
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Query
@@ -55,7 +56,9 @@ def read(query: Query, classes: Sequence[str], backend: str) -> Asked:
 
 
 def _known(target: Target, classes: Sequence[str], notes: dict[str, None], backend: str) -> tuple[str, ...]:
-    """The classes that a target means."""
+    """The classes that a target means: the one of its very name where there is one."""
+    if target.noun in classes:
+        return (target.noun,)
     grounding = ground(target, classes)
     if not grounding.labels:
         near = get_close_matches(target.noun, classes, 3, 0.5) or classes[:8]
@@ -67,11 +70,17 @@ def _known(target: Target, classes: Sequence[str], notes: dict[str, None], backe
     return grounding.labels
 
 
-def as_prediction(probability: F32, frame: Frame, classes: Sequence[str], asked: Asked) -> Prediction:
+def as_prediction(
+    probability: F32,
+    frame: Frame,
+    classes: Sequence[str],
+    asked: Asked,
+    further: Mapping[str, float] = MappingProxyType({}),
+) -> Prediction:
     """Each pixel of its likeliest class, of which those asked for are shown by the names they were asked by.
 
     `probability`: float32 (C, h, w) of the image's part of `frame`. Signals: `score`, the mean probability of the
-    likeliest class, and `margin`, its mean lead over the second. The confidence map is the probability of the class.
+    likeliest class, and `margin`, its mean lead over the second, and `further` ones. The confidence map is the probability of the class.
     """
     second, first = (
         np.sort(probability, axis=0)[-2:] if len(probability) > 1 else (0 * probability[0], probability[0])
@@ -85,5 +94,5 @@ def as_prediction(probability: F32, frame: Frame, classes: Sequence[str], asked:
     masks = np.stack([value == i for i in kept]) if kept else np.zeros((0, *value.shape), np.bool_)
     scores = np.array([trust[mask].mean() for mask in masks], np.float32)
     payload = Segmentation(masks, scores, tuple(names[i] for i in kept), "semantic")
-    signals = {"score": float(first.mean()), "margin": float((first - second).mean())}
+    signals = {"score": float(first.mean()), "margin": float((first - second).mean()), **further}
     return Prediction(payload, Evidence(signals, trust), notes=asked.notes)

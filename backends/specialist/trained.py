@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from visionrouter.backends.specialist.embedded import FOLDER, WeightFile, WeightSet
+from visionrouter.backends.specialist.familiarity import PREFIX, Familiarity
 from visionrouter.schema.errors import WeightsError
 
 USUAL_SIDE = 256
@@ -53,7 +54,11 @@ class Trained:
         from safetensors.torch import load_file
 
         (path,) = self.weights.verified()
-        state = {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
+        state = {
+            k: v.float() if v.is_floating_point() else v
+            for k, v in load_file(path).items()
+            if not k.startswith(PREFIX)
+        }
         with torch.random.fork_rng(devices=[]):
             network = build()
         try:
@@ -61,3 +66,12 @@ class Trained:
         except RuntimeError as error:
             raise WeightsError(f"{path}: not weights of this network ({error}); train it anew") from error
         return network.to(device).eval()
+
+    def familiarity(self) -> Familiarity | None:
+        """What the weights' file says of its training pictures; None where it says nothing. Raises `WeightsError`."""
+        from safetensors.numpy import load_file
+
+        (path,) = self.weights.verified()
+        held = load_file(path)
+        names = [f"{PREFIX}{name}" for name in ("mean", "whitening")]
+        return Familiarity(*(held[name] for name in names)) if all(n in held for n in names) else None

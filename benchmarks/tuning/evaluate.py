@@ -1,10 +1,16 @@
-"""One table: how well a nano model draws scenes that it was not tuned on, clean and under each damage.
+"""One table: how well backends answer on scenes that none was trained on, clean and under each damage.
 
-    python -m visionrouter.benchmarks.tuning.evaluate FOLDER --pictures 96 --severity 3 --json results.json
+    python -m visionrouter.benchmarks.tuning.evaluate --world town --backend nano --backend scene_unet --json town.json
 
-Rows are conditions. Columns: depth d1 and AbsRel (to 80 m), mean angle of normals in degrees, semantic mIoU with
-each class in its fixed colour and with colours drawn at random, referring cIoU and mIoU, share of absent targets for
-which something is drawn, instance AP (COCO's, objects over 1/700 of the picture), pose PCK at a tenth of a person.
+Rows are conditions, columns scores of each backend: depth d1 and AbsRel (to 80 m), mean angle of normals in degrees,
+semantic mIoU with each class in its fixed colour (a specialist paints in none: one column) and in colours drawn at
+random, cIoU of things referred to, share of absent ones for which something is found all the same, AP of instances
+and of boxes (COCO's, things over 1/700 of the picture), IoU of masks prompted by a box, PCK of poses at a tenth of a
+person. A question that a backend has no word for is left out, and counted.
+
+The backends are asked as a router asks them, and judged by their answers. The town holds what the embedded nano
+backbone knows (eight kinds of things, three of stuff); the other worlds hold what the specialists learnt. With
+`--json`, what was measured before is kept: the command goes on where it was killed.
 """
 
 from __future__ import annotations
@@ -12,198 +18,195 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
-from visionrouter.backends.generative.nano.prompts import MAX_CLASSES, instruct, palette_words, target_words
-from visionrouter.backends.generative.tuning.facts import Facts, measure
-from visionrouter.backends.generative.tuning.instructions import PAINTS, fixed_palette
-from visionrouter.backends.generative.tuning.labelled import Labelled, Vocabulary
-from visionrouter.backends.generative.tuning.referring import LEAST_AREA, Scene, choose
 from visionrouter.benchmarks.tuning import scores
+from visionrouter.schema.errors import RequestError, UnsupportedTargetError
 from visionrouter.schema.palette import NAMED_COLOURS
+from visionrouter.schema.request import Query
 from visionrouter.schema.task import PaletteEntry, Task
 
 if TYPE_CHECKING:
-    from visionrouter.backends.generative.nano.pipeline import NanoPipeline
+    from visionrouter.backends.base import Backend
+    from visionrouter.benchmarks.labelled import Item
+    from visionrouter.benchmarks.labelled.rendered import RenderedSource
 
 HELD_OUT_SEED = 1_000_000_000
 """First seed of the scenes judged; tuning never comes near it."""
-COLUMNS = (
-    "depth d1", "AbsRel", "normals deg", "mIoU fixed", "mIoU random", "ref cIoU", "ref mIoU", "absent FP",
-    "instance AP", "pose PCK",
-)  # fmt: skip
-DRAWN_AT_ONCE = 64
-Score = Callable[[npt.NDArray[np.uint8]], Any]
+COLUMNS = {
+    Task.DEPTH: ("depth d1", "AbsRel"),
+    Task.NORMALS: ("normals deg",),
+    Task.SEMANTIC: ("mIoU", "mIoU fixed"),
+    Task.REFERRING: ("ref cIoU", "absent FP"),
+    Task.INSTANCE: ("instance AP",),
+    Task.POSE: ("pose PCK",),
+    Task.PROMPTABLE: ("prompt IoU",),
+    Task.DETECT: ("box AP",),
+}
+PAINTS = tuple(name for name in NAMED_COLOURS if name != "black")
+LEFT_OUT = "left out"
+ABSENT_RARITY = 3
+"""How many times as many things are referred to: one in seven is absent, and some are wanted in every row."""
+Results = dict[str, dict[str, dict[str, float]]]
+"""Backend -> condition -> column -> value."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Question:
-    """One instruction of one picture, and how its drawing is judged."""
+    """A query, its truth, and the suffix of its columns."""
 
-    picture: int
-    words: str
-    score: Score
-
-
-def questions(pictures: Labelled, vocabulary: Vocabulary, seed: int = 0) -> list[Question]:
-    """What is asked of each picture: depth, normals, two palettes, two targets, one class of instances, pose."""
-    facts = measure(pictures, vocabulary)
-    return [q for i in range(len(pictures)) for q in _of_picture(pictures, facts, i, vocabulary, seed)]
+    query: Query
+    item: Item
+    suffix: str = ""
 
 
-def _of_picture(
-    pictures: Labelled, facts: Facts, i: int, vocabulary: Vocabulary, seed: int
-) -> Iterator[Question]:
-    rng = np.random.default_rng((seed, i))
-    scene = Scene(facts, i, vocabulary)
-    region = pictures.region[i].cpu().numpy()
-    depth_m = pictures.depth_m[i].float().cpu().numpy()
-    yield Question(i, instruct(Task.DEPTH), partial(scores.depth, depth_m=depth_m))
-    truth = (pictures.normals[i].float() / 127).permute(1, 2, 0).cpu().numpy()
-    yield Question(i, instruct(Task.NORMALS), partial(scores.normals, truth=truth))
-    labels = _labels(scene)
-    random = [(label, PAINTS[p]) for label, p in zip(labels, rng.permutation(len(PAINTS)), strict=False)]
-    for name, pairs in (("mIoU fixed", fixed_palette(labels, vocabulary)), ("mIoU random", random)):
-        palette = tuple(PaletteEntry(label, NAMED_COLOURS[paint], paint) for label, paint in pairs)
-        palette += (PaletteEntry("", NAMED_COLOURS["black"]),)
-        index = np.full(vocabulary.regions, len(pairs), np.uint8)
-        for number, label in enumerate(labels):
-            index[_regions(scene, label)] = number
-        score = partial(scores.semantic, labels=index[region], palette=palette, name=name)
-        yield Question(i, instruct(Task.SEMANTIC, palette_words(pairs)), score)
-    for _ in range(2):
-        meant = choose(scene, rng)
-        mask = np.isin(region, sorted(meant.regions))
-        words = instruct(Task.REFERRING, target_words(meant.target))
-        yield Question(i, words, partial(scores.referring, mask=mask))
-    if len(scene.clear):
-        thing = int(rng.choice(np.unique(scene.thing[scene.clear])))
-        masks = np.stack([region == scene.first_object + k for k in scene.clear_of(thing)])
-        words = instruct(Task.INSTANCE, vocabulary.things[thing])
-        yield Question(i, words, partial(scores.instances, masks=masks))
-    if (pictures.keypoints[i, :, :, 2] >= 2).any():
-        keypoints = pictures.keypoints[i].cpu().numpy()
-        yield Question(i, instruct(Task.POSE), partial(scores.pose, keypoints=keypoints))
+def questions(source: RenderedSource, task: Task, count: int, condition: str) -> Iterator[Question]:
+    """A question of a task for each of `count` scenes, or of `ABSENT_RARITY` times as many for referring; semantic
+    ones twice, in drawn and in fixed colours."""
+    more = ABSENT_RARITY if task is Task.REFERRING else 1
+    for item in source.items(task, more * count, conditions=(condition,)):
+        asked = item.instruction
+        query = Query(task, item.image, asked.targets, asked.palette, item.prompts, text=asked.text)
+        yield Question(query, item)
+        if task is Task.SEMANTIC:
+            names = (*source.world.words.stuff, *source.world.words.things)
+            yield Question(replace(query, palette=fixed(query, names)), item, " fixed")
 
 
-def _labels(scene: Scene) -> list[str]:
-    """The classes of a picture that cover most of it, as many as a prompt holds."""
-    vocabulary = scene.vocabulary
-    area = {
-        name: float(a) for name, a in zip(vocabulary.stuff, scene.stuff_area, strict=True) if a >= LEAST_AREA
-    }
-    for thing in np.unique(scene.thing[scene.clear]):
-        area[vocabulary.things[thing]] = float(scene.area[scene.of(int(thing))].sum())
-    return sorted(area, key=lambda name: -area[name])[:MAX_CLASSES]
+def fixed(query: Query, names: Sequence[str]) -> tuple[PaletteEntry, ...]:
+    """The palette with each class in its own colour, or the next free one."""
+    taken: dict[str, str] = {}
+    for entry in query.palette:
+        start = names.index(entry.label) % len(PAINTS) if entry.label in names else 0
+        free = (paint for paint in (*PAINTS[start:], *PAINTS[:start]) if paint not in taken.values())
+        taken[entry.label] = next(free)
+    return tuple(replace(e, rgb=NAMED_COLOURS[taken[e.label]], colour=taken[e.label]) for e in query.palette)
 
 
-def _regions(scene: Scene, label: str) -> list[int]:
-    if label in scene.vocabulary.stuff:
-        return [1 + scene.vocabulary.stuff.index(label)]
-    return sorted(scene.regions(scene.of(scene.vocabulary.things.index(label))))
-
-
-def judge(
-    pipeline: NanoPipeline,
-    images: npt.NDArray[np.uint8],
-    asked: Sequence[Question],
-    pool: ProcessPoolExecutor,
-) -> dict[str, float]:
-    """Scores of a model's drawings. `images`: uint8 (B, H, W, 3), what the model sees."""
-    pending = []
-    for start in range(0, len(asked), DRAWN_AT_ONCE):
-        some = asked[start : start + DRAWN_AT_ONCE]
-        drawings = pipeline(images[[q.picture for q in some]], [q.words for q in some]).images
-        pending.append(pool.map(_apply, [q.score for q in some], drawings, chunksize=8))
-    tallies: list[scores.Tally] = []
-    found: list[scores.Found] = []
-    truths = 0
-    for result in (r for batch in pending for r in batch):
-        if isinstance(result, tuple):
-            found += result[0]
-            truths += result[1]
-        else:
-            tallies += result
-    return scores.summarise(tallies) | {"instance AP": scores.average_precision(found, truths)}
-
-
-def _apply(score: Score, drawing: npt.NDArray[np.uint8]) -> Any:
-    return score(drawing)
-
-
-def table(results: dict[str, dict[str, float]]) -> str:
-    """Conditions as rows, in fixed-width text."""
-    width = max(map(len, results))
-    lines = [" ".join([" " * width, *(f"{c:>11}" for c in COLUMNS)])]
-    for condition, values in results.items():
-        cells = (f"{values[c]:11.3f}" if c in values else f"{'-':>11}" for c in COLUMNS)
-        lines.append(" ".join([f"{condition:<{width}}", *cells]))
-    return "\n".join(lines)
+def judge(backend: Backend, asked: Sequence[Question]) -> dict[str, float]:
+    """Scores of a backend's answers to questions of one condition."""
+    parts: list[scores.Tally | scores.Found] = []
+    left_out = 0
+    for question in asked:
+        query, truth = question.query, question.item.truth
+        try:
+            (prediction,) = backend.predict([query])
+        except UnsupportedTargetError:
+            left_out += 1
+            continue
+        for part in scores.score(query.task, prediction.payload, truth, query.image.size[1]):
+            stem, slash, label = part.name.partition("/")
+            parts.append(replace(part, name=f"{stem}{question.suffix}{slash}{label}"))
+    return scores.summarise(parts) | {LEFT_OUT: left_out}
 
 
 def evaluate(
-    folder: Path,
-    *,
-    pictures: int = 96,
-    world: str = "mixed",
-    severity: int = 3,
-    damages: Sequence[str] | None = None,
-    size: int = 256,
-    device: str | None = None,
-    workers: int = 1,
-    ood: bool = False,
-) -> dict[str, dict[str, float]]:
-    """Condition ("clean", then each damage at a severity of 1 to 5) -> column -> value."""
-    import torch
-
-    from visionrouter.backends.generative.nano.pipeline import NanoPipeline
-    from visionrouter.benchmarks.scenes import DAMAGES, damage
-    from visionrouter.benchmarks.tuning.source import SceneSource
-
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        source = SceneSource(world, HELD_OUT_SEED, ood)
-        labelled = source.pictures(0, pictures, size, place)
-        asked = questions(labelled, source.vocabulary)
-        dtype = torch.float16 if place.type == "cuda" else torch.float32
-        pipeline = NanoPipeline.from_pretrained(str(folder)).to(place, dtype)
-        rgb = labelled.rgb.float() / 255
-        results = {}
-        for kind in ("clean", *(DAMAGES if damages is None else damages)):
-            seen = rgb if kind == "clean" else damage(rgb, labelled.depth_m.float(), kind, severity, 0)
-            images = (seen * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-            results[kind] = judge(pipeline, images, asked, pool)
+    backends: Mapping[str, Backend],
+    source: RenderedSource,
+    conditions: Sequence[str],
+    count: int,
+    kept: Path | None = None,
+) -> Results:
+    """Every backend on `count` scenes a task and condition. With `kept`, results so far are read from there and every
+    new one is written at once. Raises `RequestError` where that file is of another measurement."""
+    settings = {"source": source.name, "split": source.split, "size": source.size, "count": count}
+    results: Results = _read(kept, settings)
+    for condition in conditions:
+        asked: dict[Task, list[Question]] = {}
+        for name, backend in backends.items():
+            have = results.setdefault(name, {}).setdefault(condition, {LEFT_OUT: 0})
+            once = backend.spec.kind == "specialist"
+            for task, columns in COLUMNS.items():
+                if task not in backend.spec.tasks or any(column in have for column in columns):
+                    continue
+                if task not in asked:
+                    asked[task] = list(questions(source, task, count, condition))
+                found = judge(backend, [q for q in asked[task] if not (once and q.suffix)])
+                have |= found | {LEFT_OUT: have[LEFT_OUT] + found[LEFT_OUT]}
+                _write(kept, settings, results)
+            sys.stderr.write(f"{condition} {name}\n")
     return results
+
+
+def _write(kept: Path | None, settings: Mapping[str, Any], results: Results) -> None:
+    if kept is not None:
+        partial = kept.with_suffix(".partial")
+        partial.write_text(json.dumps({"settings": settings, "results": results}, indent=1) + "\n")
+        partial.replace(kept)
+
+
+def _read(kept: Path | None, settings: Mapping[str, Any]) -> Results:
+    if kept is None or not kept.is_file():
+        return {}
+    held = json.loads(kept.read_text(encoding="utf-8"))
+    if held.get("settings") != settings:
+        raise RequestError(
+            f"{kept}: holds another measurement ({held.get('settings')}); give the same options or another file"
+        )
+    results: Results = held["results"]
+    return results
+
+
+def table(results: Results, backends: Sequence[str], conditions: Sequence[str]) -> str:
+    """Conditions as rows, the scores of each backend as columns, in Markdown; and how much was left out."""
+    columns = [
+        (name, column)
+        for name in backends
+        for column in (c for some in COLUMNS.values() for c in some)
+        if any(column in results[name][condition] for condition in conditions)
+    ]
+    lines = [
+        "| | " + " | ".join(f"{name} {column}" for name, column in columns) + " |",
+        "|---" * (len(columns) + 1) + "|",
+    ]
+    for condition in conditions:
+        cells = [results[name][condition].get(column) for name, column in columns]
+        shown = ("-" if v is None else f"{v:.1f}" if v >= 2 else f"{v:.3f}".lstrip("0") for v in cells)
+        lines.append(f"| {condition} | " + " | ".join(shown) + " |")
+    for name in backends:
+        left = int(sum(results[name][condition][LEFT_OUT] for condition in conditions))
+        if left:
+            lines.append(f"\n{name} has no word for {left} of the questions; they are left out.")
+    return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(description="Judge a nano model on rendered scenes it was not tuned on.")
-    parser.add_argument("folder", type=Path, help="the model, in diffusers' layout")
-    parser.add_argument("--pictures", type=int, default=96)
-    parser.add_argument("--world", default="mixed")
-    parser.add_argument("--severity", type=int, default=3)
-    parser.add_argument("--damages", nargs="*", help="all by default; none: only clean")
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--device")
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--ood", action="store_true", help="classes and textures that tuning never showed")
-    parser.add_argument("--json", type=Path, help="write the results here too")
-    given = vars(parser.parse_args(arguments))
-    out = given.pop("json")
-    results = evaluate(**given)
-    sys.stdout.write(table(results) + "\n")
-    if out is not None:
-        out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    from visionrouter.backends.profile import load_profile
+    from visionrouter.benchmarks.labelled.rendered import RenderedSource, proving_ground, town_world
+    from visionrouter.benchmarks.scenes import DAMAGES
+
+    parser = argparse.ArgumentParser(
+        description="Judge backends on rendered scenes that none was trained on."
+    )
+    parser.add_argument("--world", default="mixed", help="town, street, room, table, landscape or mixed")
+    parser.add_argument("--profile", default="nano")
+    parser.add_argument(
+        "--backend", action="append", help="of the profile; again for another, all by default"
+    )
+    parser.add_argument("--count", type=int, default=24, help="scenes for each task and condition")
+    parser.add_argument("--severity", type=int, default=3, choices=range(1, 6))
+    parser.add_argument(
+        "--damage", action="append", choices=DAMAGES, help="again for another; all by default"
+    )
+    parser.add_argument("--split", default="test", choices=("calibration", "test"))
+    parser.add_argument("--json", type=Path, help="keep the results here, and go on from them")
+    given = parser.parse_args(arguments)
+    backends = load_profile(given.profile).backends
+    missing = [name for name in given.backend or () if name not in backends]
+    if missing:
+        raise RequestError(
+            f"profile {given.profile} has no {', '.join(missing)}; it has {', '.join(backends)}"
+        )
+    chosen = {name: backends[name] for name in given.backend or backends}
+    world = town_world() if given.world == "town" else proving_ground(given.world)
+    conditions = ("clean", *(f"{kind}{given.severity}" for kind in given.damage or DAMAGES))
+    source = RenderedSource(given.world, world, given.split)
+    results = evaluate(chosen, source, conditions, given.count, given.json)
+    sys.stdout.write(table(results, list(chosen), conditions) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""What a drawing is worth against the truth of its scene: pure functions of numpy arrays, one drawing a call.
+"""What an answer is worth against the truth of its scene: pure functions of payloads.
 
-Each gives `Tally`s: a name, a sum and a weight, so that a score over many drawings is the ratio of two totals.
+Each gives `Tally`s: a name, a sum and a weight, so that a score over many answers is the ratio of two totals; or
+`Found`s, from which average precision is computed over all answers together.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from visionrouter.backends.generative.codecs.palette import PaletteCode
-from visionrouter.backends.generative.nano.codes import DEPTH, INSTANCES, NORMALS, POSE
-from visionrouter.schema.task import Palette, PaletteEntry
+from visionrouter.merge.matching import box_iou, mask_iou, same_labels
+from visionrouter.schema.payload import DepthMap, Detections, NormalMap, Payload, Poses, Segmentation
+from visionrouter.schema.task import Task
 
-U8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -29,7 +29,6 @@ PCK_SHARE = 0.1
 LEAST_PERSON_SHARE = 0.1
 """People whose visible keypoints span less than this share of the picture's height are not judged."""
 IOU_STEPS = np.arange(0.5, 1.0, 0.05)
-BLACK_AND_WHITE: Palette = (PaletteEntry("rest", (0, 0, 0)), PaletteEntry("target", (255, 255, 255)))
 
 
 @dataclass(frozen=True)
@@ -43,80 +42,105 @@ class Tally:
 
 @dataclass(frozen=True)
 class Found:
-    """An instance found: its score, and whether it is a true one at each of IOU_STEPS."""
+    """Things found in one picture: scores (N,), and whether each is a true one, (N, IOU_STEPS); how many there are."""
 
-    score: float
+    name: str
+    scores: Floats
     true: Bool
+    truths: int
 
 
-def depth(drawing: U8, depth_m: Floats) -> list[Tally]:
+def score(task: Task, answer: Payload, truth: Payload, height: int) -> list[Tally | Found]:
+    """The parts of a task's scores that one answer on a picture of `height` pixels gives."""
+    match answer, truth:
+        case DepthMap(), DepthMap():
+            return depth(answer.values, truth.values)
+        case NormalMap(), NormalMap():
+            return normals(answer.values, truth.values)
+        case Segmentation(), Segmentation() if task is Task.SEMANTIC:
+            return semantic(answer, truth)
+        case Segmentation(), Segmentation() if task is Task.INSTANCE:
+            overlap = mask_iou(answer.masks, truth.masks)
+            return [found("instance AP", answer.scores, overlap)]
+        case Segmentation(), Segmentation() if task is Task.REFERRING:
+            return referring(np.asarray(answer.masks.any(0)), np.asarray(truth.masks.any(0)))
+        case Segmentation(), Segmentation():
+            return [Tally("prompt IoU", float(mask_overlap(answer.masks[:1], truth.masks[:1]).sum()), 1)]
+        case Detections(), Detections():
+            return [
+                found(
+                    "box AP",
+                    answer.scores,
+                    box_iou(answer.boxes, truth.boxes) * same_labels(answer.labels, truth.labels),
+                )
+            ]
+        case Poses(), Poses():
+            return pose(answer, truth, LEAST_PERSON_SHARE * height)
+    raise TypeError(f"{type(answer).__name__} does not answer {task}, whose truth is {type(truth).__name__}")
+
+
+def depth(seen: Floats, depth_m: Floats) -> list[Tally | Found]:
     """AbsRel and delta-1 over the pixels of a picture (mean over pictures)."""
-    seen = DEPTH.decode(drawing).values
     known = np.isfinite(depth_m) & (depth_m > 0) & (depth_m <= MAX_DEPTH_M)
     if not known.any():
         return []
-    truth, guess = depth_m[known].astype(np.float64), np.clip(seen[known], 1e-3, 1e3)
+    truth, guess = (
+        depth_m[known].astype(np.float64),
+        np.clip(np.nan_to_num(seen[known], posinf=1e3), 1e-3, 1e3),
+    )
     ratio = np.maximum(guess / truth, truth / guess)
     relative = np.abs(guess - truth) / truth
     return [Tally("depth d1", float((ratio < 1.25).mean()), 1), Tally("AbsRel", float(relative.mean()), 1)]
 
 
-def normals(drawing: U8, truth: Floats) -> list[Tally]:
-    """Mean angle in degrees over the pixels with a surface. `truth`: (H, W, 3)."""
-    known = np.linalg.norm(truth, axis=-1) > 0.5
+def normals(seen: Floats, truth: Floats) -> list[Tally | Found]:
+    """Mean angle in degrees over the pixels with a surface; one that is called none counts as 90."""
+    known = np.isfinite(truth).all(-1)
     if not known.any():
         return []
-    guess = NORMALS.decode(drawing).values[known]
-    cosine = np.nan_to_num((guess * truth[known]).sum(-1), nan=-1.0)
+    cosine = np.nan_to_num((seen[known] * truth[known]).sum(-1), nan=0.0)
     return [Tally("normals deg", float(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean()), 1)]
 
 
-def semantic(drawing: U8, labels: U8, palette: Palette, name: str) -> list[Tally]:
-    """Intersection and union of each class of a palette. `labels`: (H, W) index into it."""
-    guess = PaletteCode(palette).decode(drawing).values
-    out = []
-    for index, entry in enumerate(palette):
-        mine, there = guess == index, labels == index
-        if entry.label and (mine | there).any():
-            out.append(Tally(f"{name}/{entry.label}", int((mine & there).sum()), int((mine | there).sum())))
+def semantic(answer: Segmentation, truth: Segmentation) -> list[Tally | Found]:
+    """Intersection and union of each class asked for."""
+    drawn = dict(zip(answer.labels, answer.masks, strict=True))
+    out: list[Tally | Found] = []
+    for label, there in zip(truth.labels, truth.masks, strict=True):
+        mine = drawn.get(label, np.zeros_like(there))
+        if (mine | there).any():
+            out.append(Tally(f"mIoU/{label}", int((mine & there).sum()), int((mine | there).sum())))
     return out
 
 
-def referring(drawing: U8, mask: Bool) -> list[Tally]:
-    """Intersection over union of a target's mask; for an empty one, whether anything much was drawn."""
-    guess = PaletteCode(BLACK_AND_WHITE).decode(drawing).values == 1
+def referring(guess: Bool, mask: Bool) -> list[Tally | Found]:
+    """Intersection over union of a target's mask; for an absent one, whether anything much was found."""
     if not mask.any():
         return [Tally("absent FP", float(guess.mean() >= FALSE_POSITIVE_SHARE), 1)]
-    both, either = int((guess & mask).sum()), int((guess | mask).sum())
-    return [Tally("ref cIoU", both, either), Tally("ref mIoU", both / either, 1)]
+    return [Tally("ref cIoU", int((guess & mask).sum()), int((guess | mask).sum()))]
 
 
-def instances(drawing: U8, masks: Bool) -> tuple[list[Found], int]:
-    """Instances found, and how many there are. `masks`: (N, H, W)."""
-    read = INSTANCES.decode(drawing)
-    scores = read.instance_margin - read.instance_residual
-    overlap = np.zeros((len(read.values), len(masks)))
-    for i, guess in enumerate(read.values):
-        for j, mask in enumerate(masks):
-            either = (guess | mask).sum()
-            overlap[i, j] = (guess & mask).sum() / either if either else 0.0
-    true = np.zeros((len(read.values), len(IOU_STEPS)), np.bool_)
+def found(name: str, confidence: Floats, overlap: Floats) -> Found:
+    """Pair the answers, best first, with what is there and still free."""
+    true = np.zeros((len(overlap), len(IOU_STEPS)), np.bool_)
     for step, least in enumerate(IOU_STEPS):
-        free = np.ones(len(masks), np.bool_)
-        for i in np.argsort(-scores, kind="stable"):
-            if len(masks):
+        free = np.ones(overlap.shape[1], np.bool_)
+        for i in np.argsort(-confidence, kind="stable"):
+            if free.any():
                 j = int(np.argmax(np.where(free, overlap[i], -1)))
-                if free[j] and overlap[i, j] >= least:
+                if overlap[i, j] >= least:
                     free[j], true[i, step] = False, True
-    return [Found(float(s), t) for s, t in zip(scores, true, strict=True)], len(masks)
+    return Found(name, confidence, true, overlap.shape[1])
 
 
-def average_precision(found: Sequence[Found], truths: int) -> float:
-    """COCO's AP: precision at 101 recalls, mean over IOU_STEPS, all drawings pooled."""
-    if not truths or not found:
+def average_precision(some: Sequence[Found]) -> float:
+    """COCO's AP: precision at 101 recalls, mean over IOU_STEPS, all pictures and classes pooled."""
+    truths = sum(f.truths for f in some)
+    confidence = np.concatenate([f.scores for f in some])
+    if not truths or not len(confidence):
         return 0.0
-    order = np.argsort([-f.score for f in found], kind="stable")
-    true = np.stack([found[i].true for i in order]).cumsum(0)
+    order = np.argsort(-confidence, kind="stable")
+    true = np.concatenate([f.true for f in some])[order].cumsum(0)
     precision = true / np.arange(1, len(order) + 1)[:, None]
     envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
     values = []
@@ -126,42 +150,43 @@ def average_precision(found: Sequence[Found], truths: int) -> float:
     return float(np.mean(values))
 
 
-def pose(drawing: U8, keypoints: Floats) -> list[Tally]:
-    """PCK over the visible keypoints of people, (P, 17, 3: x, y, v). People drawn are paired with people there so
-    that the most keypoints are right."""
+def pose(answer: Poses, truth: Poses, least_px: float) -> list[Tally | Found]:
+    """PCK over the visible keypoints that both name, of people who span `least_px`. People found are paired with
+    people there so that the most keypoints are right."""
     from scipy.optimize import linear_sum_assignment
 
-    least = LEAST_PERSON_SHARE * len(drawing)
-    people = [p for p in keypoints if (p[:, 2] >= 2).sum() >= 3 and _span(p) >= least]
-    if not people:
+    names = [name for name in truth.names if name in answer.names]
+    there, here = ([poses.names.index(name) for name in names] for poses in (truth, answer))
+    points, shown = truth.keypoints[:, there], truth.keypoint_scores[:, there] == 1
+    guesses, given = answer.keypoints[:, here], answer.keypoint_scores[:, here] > 0
+    right, total = [], 0
+    for place, seen in zip(points, shown, strict=True):
+        span = float(np.ptp(place[seen], axis=0).max()) if seen.sum() >= 3 else 0.0
+        if span >= least_px:
+            near = np.linalg.norm(guesses - place, axis=-1) <= PCK_SHARE * span
+            right.append((near & given & seen).sum(-1))
+            total += int(seen.sum())
+    if not right:
         return []
-    read = POSE.decode(drawing).values
-    right = np.zeros((len(people), len(read)))
-    for i, person in enumerate(people):
-        shown = person[:, 2] >= 2
-        side = _span(person)
-        for j, guess in enumerate(read):
-            distance = np.linalg.norm(guess[shown] - person[shown, :2], axis=-1)
-            right[i, j] = (distance <= PCK_SHARE * side).sum()
-    rows, columns = linear_sum_assignment(-right)
-    total = sum(int((p[:, 2] >= 2).sum()) for p in people)
-    return [Tally("pose PCK", float(right[rows, columns].sum()), total)]
+    counts = np.stack(right)
+    rows, columns = linear_sum_assignment(-counts)
+    return [Tally("pose PCK", float(counts[rows, columns].sum()), total)]
 
 
-def _span(person: Floats) -> float:
-    return float(np.ptp(person[person[:, 2] >= 2, :2], axis=0).max())
-
-
-def summarise(tallies: Iterable[Tally]) -> dict[str, float]:
+def summarise(parts: Iterable[Tally | Found]) -> dict[str, float]:
     """Ratio of the totals of each name; names with a slash are classes, whose mean is their stem's value."""
     totals: dict[str, list[float]] = {}
-    for tally in tallies:
-        pair = totals.setdefault(tally.name, [0.0, 0.0])
-        pair[0] += tally.total
-        pair[1] += tally.weight
+    ranked: dict[str, list[Found]] = {}
+    for part in parts:
+        if isinstance(part, Found):
+            ranked.setdefault(part.name, []).append(part)
+            continue
+        pair = totals.setdefault(part.name, [0.0, 0.0])
+        pair[0] += part.total
+        pair[1] += part.weight
     ratios = {name: total / weight for name, (total, weight) in totals.items()}
     plain = {name: value for name, value in ratios.items() if "/" not in name}
-    return plain | _means(ratios)
+    return plain | _means(ratios) | {name: average_precision(some) for name, some in ranked.items()}
 
 
 def _means(ratios: Mapping[str, float]) -> dict[str, float]:

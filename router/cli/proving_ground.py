@@ -38,19 +38,35 @@ def render(
 
 @click.command()
 @click.option(
-    "--config", required=True, type=click.Path(path_type=Path), help="The run: data, model, training (YAML)."
+    "--config", required=True, help="The run: a YAML file, or one in the package (nano, sam, unet, yolo)."
 )
 @click.option(
-    "--minutes", type=click.FloatRange(0, min_open=True), help="Length of the run, or of this sitting."
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Length of the run; of this sitting where the file gives steps.",
 )
 @click.option(
     "--resume",
-    required=True,
     type=click.Path(path_type=Path, file_okay=False),
     help="The run's folder: made if missing, gone on with if a checkpoint lies in it.",
 )
 @click.option("--device", help="cpu, cuda or mps; the GPU where there is one by default.")
-def tune(config: Path, minutes: float | None, resume: Path, device: str | None) -> None:
-    """Instruction-tune a generative model; killed at any moment, it goes on where it was."""
-    made = proving("tuning.tune").tune_file(config, resume, minutes=minutes, device=device)
+@click.option(
+    "--check",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Train nothing; check the instructions of N pictures against their labels.",
+)
+def tune(
+    config: str, minutes: float | None, resume: Path | None, device: str | None, check: int | None
+) -> None:
+    """Instruction-tune a generative model or train a specialist; killed at any moment, it goes on where it was."""
+    tuning = proving("tuning.tune")
+    if check is not None:
+        text, clean = tuning.check_file(config, check)
+        click.echo(text)
+        raise SystemExit(0 if clean else 2)
+    if resume is None:
+        raise click.UsageError("Missing option '--resume'.")
+    made = tuning.tune_file(config, resume, minutes=minutes, device=device)
     click.echo(f"wrote {made}" if made else f"time is up; run the same command again to go on ({resume})")

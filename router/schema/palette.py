@@ -46,7 +46,7 @@ NAMED_COLOURS: Mapping[str, RGB] = MappingProxyType(
 """The words of a prompted palette. No two are nearer than 127 levels of 255."""
 
 BACKGROUND = "background"
-"""The label of what belongs to no class."""
+"""The palette's word for every pixel that belongs to no class of it."""
 BLACK: RGB = NAMED_COLOURS["black"]
 
 _LATTICE = np.stack(np.meshgrid(*[np.arange(0, 256, 17)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)

@@ -8,11 +8,10 @@ from random import Random
 from visionrouter.backends.generative.asks import Ask, Plan, apart, asked_colours, unresolved
 from visionrouter.backends.generative.instructed.wording import Wording
 from visionrouter.schema.errors import UnsupportedTargetError
-from visionrouter.schema.palette import BLACK, NAMED_COLOURS
+from visionrouter.schema.palette import BACKGROUND, BLACK, NAMED_COLOURS
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import PaletteEntry, Target, Task
 
-BACKGROUND = "background"
 MOST_CLASSES = 12
 """Classes of one palette; more are asked for in several drawings."""
 _INKS = tuple(name for name, rgb in NAMED_COLOURS.items() if rgb != BLACK)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from visionrouter.backends.generative.asks import Ask, Plan, apart, asked_colours, unresolved
-from visionrouter.backends.generative.nano.prompts import BACKGROUND, target_words
+from visionrouter.backends.generative.nano.prompts import target_words
 from visionrouter.backends.generative.nano.vocabulary import Vocabulary
 from visionrouter.instruction.grounding import ground
 from visionrouter.schema.errors import UnsupportedTargetError
-from visionrouter.schema.palette import NAMED_COLOURS
+from visionrouter.schema.palette import BACKGROUND, NAMED_COLOURS
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import PaletteEntry, Target, Task
 

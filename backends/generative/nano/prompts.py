@@ -16,9 +16,6 @@ MAX_TOKENS = 64
 MAX_CLASSES = 12
 """Classes of one palette prompt that surely fit in `MAX_TOKENS`."""
 
-BACKGROUND = "background"
-"""The palette's word for every pixel that belongs to no class of it."""
-
 PHRASES = MappingProxyType(
     {
         Task.DEPTH: (

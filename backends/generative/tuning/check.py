@@ -18,7 +18,7 @@ import torch
 from visionrouter.backends.generative.codecs.depth import resolution_m
 from visionrouter.backends.generative.codecs.palette import PaletteCode
 from visionrouter.backends.generative.nano.codes import DEPTH, INSTANCES, JOINT_COLOURS, NORMALS, POSE
-from visionrouter.backends.generative.nano.prompts import ALIASES, ANCHORED, BACKGROUND
+from visionrouter.backends.generative.nano.prompts import ALIASES, ANCHORED
 from visionrouter.backends.generative.tuning.config import Wording
 from visionrouter.backends.generative.tuning.facts import Facts, measure
 from visionrouter.backends.generative.tuning.instructions import Written, write
@@ -32,7 +32,7 @@ from visionrouter.backends.generative.tuning.targets import (
     region_drawing,
 )
 from visionrouter.schema.arrays import U8
-from visionrouter.schema.palette import BLACK, NAMED_COLOURS, separation
+from visionrouter.schema.palette import BACKGROUND, BLACK, NAMED_COLOURS, separation
 from visionrouter.schema.task import PaletteEntry, Task
 
 LEAST_SEPARATION = 0.45

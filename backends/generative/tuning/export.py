@@ -63,6 +63,8 @@ def write_model(
     )
     (folder / "README.md").write_text(card, encoding="utf-8")
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "digests.json")
+    for path in files:
+        path.chmod(0o644)
     digests = {p.relative_to(folder).as_posix(): sha256_of(p) for p in files}
     (folder / "digests.json").write_text(json.dumps(digests, indent=1) + "\n", encoding="utf-8")
     return folder

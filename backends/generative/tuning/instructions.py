@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from visionrouter.backends.generative.nano.prompts import (
     ALIASES,
-    BACKGROUND,
     MAX_CLASSES,
     PHRASES,
     instruct,
@@ -26,7 +25,7 @@ from visionrouter.backends.generative.nano.prompts import (
 from visionrouter.backends.generative.tuning.facts import Facts
 from visionrouter.backends.generative.tuning.labelled import TASKS, Vocabulary
 from visionrouter.backends.generative.tuning.referring import Scene, choose
-from visionrouter.schema.palette import NAMED_COLOURS
+from visionrouter.schema.palette import BACKGROUND, NAMED_COLOURS
 from visionrouter.schema.task import Target, Task
 
 U8 = npt.NDArray[np.uint8]

@@ -74,7 +74,8 @@ class Trainer:
         if config.compile:
             self.learner.compile()
         sums, since, began = self._no_sums(), 0, self.progress.elapsed_s
-        while not self._over():
+        start_s = began
+        while not self._over(start_s):
             stage = self._stage()
             losses, tasks = self._train(stage)
             sums.index_add_(0, tasks, torch.stack([losses, torch.ones_like(losses)], 1))
@@ -101,8 +102,9 @@ class Trainer:
         assert self.minutes is not None
         return self.progress.elapsed_s / (60 * self.minutes)
 
-    def _over(self) -> bool:
-        late = self.minutes is not None and self.progress.elapsed_s >= 60 * self.minutes
+    def _over(self, start_s: float) -> bool:
+        """Whether the run is done, or this sitting, which began at `start_s`."""
+        late = self.minutes is not None and self.progress.elapsed_s - start_s >= 60 * self.minutes
         return late or self.share >= 1
 
     def _stage(self) -> Stage:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from visionrouter.backends.base import Backend, BackendSpec
+from visionrouter.backends.specialist.familiarity import Familiarity, pooled
 from visionrouter.backends.specialist.sam_tiny.network import build, decode, encode
 from visionrouter.backends.specialist.tasks import check_task
 from visionrouter.backends.specialist.trained import Trained
@@ -35,7 +36,8 @@ class SamTiny(Backend):
     Positive points help every box they lie in; negative points are on no thing. The picture is stretched to a square.
 
     Signals, the worst of all masks: `predicted_iou`, the network's own guess at how well the mask fits, and
-    `stability`, the IoU of the masks cut at logits +1 and -1 (Kirillov et al. 2023, appendix B). The confidence map
+    `stability`, the IoU of the masks cut at logits +1 and -1 (Kirillov et al. 2023, appendix B); and
+    `familiarity`, above 1 where the picture is unlike the training's. The confidence map
     is how far the least sure mask is from a coin toss. Notes: `empty:I`, mask I has no pixel; `points_outside:N`, N
     positive points lie in no box.
     """
@@ -44,7 +46,7 @@ class SamTiny(Backend):
         """`folder` of weights and card (default: the package's). Raises `WeightsError` where there is no card."""
         self._trained = Trained.read("sam_tiny", folder)
         self._device = device
-        self._sam: Any = None
+        self._model: tuple[Any, Familiarity | None] | None = None
         self.spec = BackendSpec(
             name="sam_tiny",
             kind="specialist",
@@ -64,12 +66,13 @@ class SamTiny(Backend):
         self._loaded()
 
     def close(self) -> None:
-        self._sam = None
+        self._model = None
 
-    def _loaded(self) -> Any:
-        if self._sam is None:
-            self._sam = self._trained.fill(lambda: build(self._trained.side, self.spec.name), self._device)
-        return self._sam
+    def _loaded(self) -> tuple[Any, Familiarity | None]:
+        if self._model is None:
+            sam = self._trained.fill(lambda: build(self._trained.side, self.spec.name), self._device)
+            self._model = sam, self._trained.familiarity()
+        return self._model
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         return [self._answer(query) for query in queries]
@@ -79,7 +82,7 @@ class SamTiny(Backend):
         asked, notes = _tokens(query.prompts, self.spec.name)
         width, height = query.image.size
         canvas = Window(0, 0, width, height, self._trained.side, self._trained.side)
-        logits, iou = self._run(
+        logits, iou, known = self._run(
             canvas.sample(query.image.pixels), [(canvas.to_canvas(xy), kinds) for xy, kinds in asked]
         )
         masks: Bool = np.zeros((len(asked), height, width), np.bool_)
@@ -91,16 +94,17 @@ class SamTiny(Backend):
                 notes.append(f"empty:{i}")
         label = query.targets[0].noun if len(query.targets) == 1 else "object"
         payload = Segmentation(masks, iou, (label,) * len(masks), "promptable")
-        signals = {"predicted_iou": float(iou.min()), "stability": _stability(logits)}
+        signals = {"predicted_iou": float(iou.min()), "stability": _stability(logits), **known}
         return Prediction(payload, Evidence(signals, trust), notes=tuple(notes))
 
     def _run(
         self, canvas: np.ndarray[Any, Any], asked: Sequence[tuple[F32, list[int]]]
-    ) -> tuple[Tensor, F32]:
-        """Logits (N, side / 2, side / 2) and predicted IoU (N,) of the mask chosen for each prompt."""
+    ) -> tuple[Tensor, F32, dict[str, float]]:
+        """Logits (N, side / 2, side / 2) and predicted IoU (N,) of the mask chosen for each prompt; the signal
+        `familiarity` where the weights bring its statistics."""
         import torch
 
-        sam = self._loaded()
+        sam, familiarity = self._loaded()
         longest = max(_TOKENS, *(len(kinds) for _, kinds in asked))
         points = torch.zeros(len(asked), longest, 2)
         labels = torch.full((len(asked), longest), _NONE)
@@ -109,12 +113,16 @@ class SamTiny(Backend):
             labels[i, : len(kinds)] = torch.tensor(kinds)
         with torch.inference_mode():
             rgb = torch.from_numpy(canvas).permute(2, 0, 1)[None].to(self._device).float() / 255
-            features = encode(sam, rgb).expand(len(asked), -1, -1, -1)
-            masks, iou = decode(sam, features, points.to(self._device), labels.to(self._device))
+            features = encode(sam, rgb)
+            known = {} if familiarity is None else familiarity.signal(pooled(features))
+            masks, iou = decode(
+                sam, features.expand(len(asked), -1, -1, -1), points.to(self._device), labels.to(self._device)
+            )
             alone = (labels >= 0).sum(1) == 1
             chosen = torch.where(alone.to(iou.device), iou[:, 1:].argmax(1) + 1, 0)
             rows = torch.arange(len(asked), device=iou.device)
-            return masks[rows, chosen].float().cpu(), iou[rows, chosen].float().clamp(0, 1).cpu().numpy()
+            quality = iou[rows, chosen].float().clamp(0, 1).cpu().numpy()
+            return masks[rows, chosen].float().cpu(), quality, known
 
 
 def _tokens(prompts: Prompts, name: str) -> tuple[list[tuple[F32, list[int]]], list[str]]:

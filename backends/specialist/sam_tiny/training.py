@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,11 @@ from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, in
 
 from visionrouter.backends.generative.tuning.damage import damage, recolour
 from visionrouter.backends.generative.tuning.labelled import Labelled, Source, Vocabulary
+from visionrouter.backends.specialist.familiarity import pooled
+from visionrouter.backends.specialist.pictures import mirrored, visible, zoomed
 from visionrouter.backends.specialist.sam_tiny.network import build, decode, encode
-from visionrouter.backends.specialist.sitting import fit, gather, mirrored, save, visible, zoomed
+from visionrouter.backends.specialist.sitting import Sitting, familiar, fit, save
 
-HELD_OUT = 256
 LEAST_PX = 32
 """Seen pixels from which on an object is asked for."""
 FOCAL, DICE, QUALITY = 20.0, 1.0, 1.0
@@ -37,54 +37,36 @@ class Asked:
     truth: Tensor
 
 
-def train(
-    source: Source,
-    folder: Path,
-    *,
-    minutes: float,
-    pictures: int,
-    size: int,
-    batch: int,
-    prompts: int,
-    rate: float,
-    device: str,
-    seed: int = 0,
-    held_out: int = HELD_OUT,
-) -> dict[str, float]:
-    """Render `pictures`, train for `minutes`, write weights and card into `folder`; returns the metrics.
+def train(source: Source, sitting: Sitting, *, prompts: int = 8) -> dict[str, float] | None:
+    """Train with so many prompts a picture, write weights and card into the sitting's folder.
 
-    `size` is the side of the pictures and of the network's input in pixels. The first `held_out` pictures are for metrics.
+    Returns the metrics, None where the sitting ended first.
     """
-    torch.manual_seed(seed)
-    unseen = _with_objects(gather(source, 0, held_out, size, device), source.vocabulary)
-    bank = _with_objects(gather(source, held_out, pictures, size, device), source.vocabulary)
-    sam = build(size).to(device)
-    rng = np.random.default_rng(seed)
-    noise = torch.Generator(device).manual_seed(seed)
+    torch.manual_seed(sitting.seed)
+    unseen, bank = (_with_objects(some, source.vocabulary) for some in sitting.pictures_of(source))
+    sam = build(sitting.size).to(sitting.device)
 
-    def loss_of_batch() -> Tensor:
-        some = bank[torch.as_tensor(rng.integers(len(bank), size=batch), device=device)]
+    def loss_of_step(rng: np.random.Generator, noise: torch.Generator) -> Tensor:
+        some = bank[torch.as_tensor(rng.integers(len(bank), size=sitting.batch), device=sitting.device)]
         if rng.random() < 0.5:
             some = mirrored(some)
         if rng.random() < 0.7:
             some = zoomed(some, 1.0, 2.5, noise)
         asked = ask(some.region, source.vocabulary, prompts, noise)
         rgb = damage(recolour(some.rgb.float() / 255, rng, 0.5), some.depth_m, 0.3, rng, noise)
-        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        with sitting.autocast():
             masks, iou = _answer(sam, rgb, asked)
         return loss(masks.float(), iou.float(), asked)
 
-    steps = fit(sam, loss_of_batch, minutes=minutes, rate=rate, weight_decay=0.05)
-    metrics = {"steps": float(steps), "pictures": float(steps * batch)}
-    metrics |= evaluate(sam, unseen, source.vocabulary, seed)
-    options = {"minutes": minutes, "batch": batch, "prompts": prompts, "rate": rate, "seed": seed}
-    card = {
-        "side": size,
-        "data": f"{pictures} pictures of {source!r}",
-        "options": options,
-        "metrics": metrics,
-    }
-    save(sam, folder, "sam_tiny", {**card, "limits": LIMITS})
+    steps = fit(sam, loss_of_step, sitting)
+    if steps is None:
+        return None
+    metrics = {"steps": float(steps), "pictures": float(steps * sitting.batch)}
+    metrics |= evaluate(sam, unseen, source.vocabulary, sitting.seed)
+    options = {**sitting.options, "prompts": prompts}
+    card = {"side": sitting.size, "data": repr(source), "options": options, "metrics": metrics}
+    known = familiar(lambda rgb: pooled(encode(sam, rgb)), bank, unseen, sitting)
+    save(sam, sitting.folder, "sam_tiny", {**card, "limits": LIMITS}, known)
     return metrics
 
 

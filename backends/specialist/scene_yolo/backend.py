@@ -10,7 +10,8 @@ import numpy as np
 
 from visionrouter.backends.base import Backend, BackendSpec
 from visionrouter.backends.specialist.asked import narrow
-from visionrouter.backends.specialist.scene_yolo.network import MULTIPLE, build, pick
+from visionrouter.backends.specialist.familiarity import Familiarity
+from visionrouter.backends.specialist.scene_yolo.network import MULTIPLE, build, features, pick
 from visionrouter.backends.specialist.tasks import check_task
 from visionrouter.backends.specialist.trained import Trained
 from visionrouter.backends.specialist.window import Window
@@ -23,7 +24,8 @@ from visionrouter.schema.task import Task
 class SceneYolo(Backend):
     """Boxes of the proving ground's things. The code it runs on is AGPL-3.0: installed only by asking for its extra.
 
-    Signals: `score`, the least score given (absent where nothing is found), and `count`. Notes: see
+    Signals: `score`, the least score given (absent where nothing is found), `count`, and `familiarity`, above 1 where
+    the picture is unlike the training's. Notes: see
     `visionrouter.backends.specialist.asked`. Raises `UnsupportedTargetError` for words outside the classes.
     """
 
@@ -46,7 +48,7 @@ class SceneYolo(Backend):
         self._long_side = long_side
         self._threshold = threshold
         self._duplicate_iou = duplicate_iou
-        self._network: Any = None
+        self._model: tuple[Any, Familiarity | None] | None = None
         self.spec = BackendSpec(
             name="scene_yolo",
             kind="specialist",
@@ -65,13 +67,14 @@ class SceneYolo(Backend):
         self._loaded()
 
     def close(self) -> None:
-        self._network = None
+        self._model = None
 
-    def _loaded(self) -> Any:
-        if self._network is None:
+    def _loaded(self) -> tuple[Any, Familiarity | None]:
+        if self._model is None:
             classes = len(self._trained.classes)
-            self._network = self._trained.fill(lambda: build(classes, self.spec.name), self._device)
-        return self._network
+            network = self._trained.fill(lambda: build(classes, self.spec.name), self._device)
+            self._model = network, self._trained.familiarity()
+        return self._model
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         return [self._answer(query) for query in queries]
@@ -82,15 +85,18 @@ class SceneYolo(Backend):
         check_task(self.spec, query)
         window = Window.whole(query.image.size, self._long_side, MULTIPLE, centred=True)
         canvas = torch.from_numpy(window.sample(query.image.pixels)).permute(2, 0, 1)[None]
+        network, familiarity = self._loaded()
         with torch.inference_mode():
-            cells = self._loaded()(canvas.to(self._device).float() / 255)[0][0].float().cpu().numpy()
+            rgb = canvas.to(self._device).float() / 255
+            known = {} if familiarity is None else familiarity.signal(features(network, rgb))
+            cells = network(rgb)[0][0].float().cpu().numpy()
         boxes, scores, classes = pick(cells, self._threshold, self._duplicate_iou)
         corners = window.to_image(boxes.reshape(-1, 2, 2)).clip(0, query.image.size)
         labels = tuple(self._trained.classes[c] for c in classes)
         found = Detections(corners.reshape(-1, 4).astype(np.float32), scores, labels)
         chosen, notes = narrow(found, query, self.spec)
         kept = Detections(found.boxes[chosen], found.scores[chosen], tuple(labels[i] for i in chosen))
-        signals = {"count": float(len(kept))}
+        signals = {"count": float(len(kept)), **known}
         if len(kept):
             signals["score"] = float(kept.scores.min())
         return Prediction(kept, Evidence(signals), notes=notes)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from visionrouter.backends.specialist.boxes import suppress
+from visionrouter.backends.specialist.familiarity import pooled
 from visionrouter.backends.specialist.libraries import require
 from visionrouter.schema.arrays import F32
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 ARCHITECTURE = "yolo11n.yaml"
 MULTIPLE = 32
+FEATURE_LAYER = 6
 SAME_CLASS_IOU = 0.6
 CANDIDATES = 1000
 """Best boxes of a picture that are compared with each other."""
@@ -50,3 +55,10 @@ def pick(
     kept = suppress(boxes + apart, scores, SAME_CLASS_IOU)
     kept = kept[suppress(boxes[kept], scores[kept], duplicate_iou)]
     return boxes[kept].astype(np.float32), scores[kept].clip(0, 1), classes[kept]
+
+
+def features(model: Any, rgb: Tensor) -> Tensor:
+    """Pooled features (B, F) of pictures (B, 3, H, W), sRGB in [0, 1]: the backbone's, at a sixteenth of the side."""
+    for layer in model.model[: FEATURE_LAYER + 1]:
+        rgb = layer(rgb)
+    return pooled(rgb)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,67 +12,46 @@ from torch import Tensor
 from visionrouter.backends.generative.tuning.damage import damage, recolour
 from visionrouter.backends.generative.tuning.labelled import Labelled, Source, Vocabulary
 from visionrouter.backends.specialist.boxes import pairwise_iou
-from visionrouter.backends.specialist.scene_yolo.network import build, pick
-from visionrouter.backends.specialist.sitting import fit, gather, mirrored, save, visible, zoomed
+from visionrouter.backends.specialist.pictures import mirrored, visible, zoomed
+from visionrouter.backends.specialist.scene_yolo.network import build, features, pick
+from visionrouter.backends.specialist.sitting import Sitting, familiar, fit, save
 from visionrouter.schema.arrays import F32, Bool
 
-HELD_OUT = 256
 LEAST_PX, LEAST_SIDE_PX = 16, 3
 """Smaller things are not asked for."""
 LIMITS = "Trained on rendered scenes alone; boxes are of what is seen of a thing. Runs on ultralytics' code: AGPL-3.0."
 IOUS = np.arange(0.5, 1.0, 0.05)
 
 
-def train(
-    source: Source,
-    folder: Path,
-    *,
-    minutes: float,
-    pictures: int,
-    size: int,
-    batch: int,
-    rate: float,
-    device: str,
-    seed: int = 0,
-    held_out: int = HELD_OUT,
-) -> dict[str, float]:
-    """Render `pictures`, train for `minutes`, write weights and card into `folder`; returns the metrics.
-
-    The first `held_out` pictures are for metrics.
-    """
-    torch.manual_seed(seed)
+def train(source: Source, sitting: Sitting) -> dict[str, float] | None:
+    """Train, write weights and card into the sitting's folder; returns the metrics, None where the sitting ended first."""
+    torch.manual_seed(sitting.seed)
     names = source.vocabulary.things
-    unseen = gather(source, 0, held_out, size, device)
-    bank = gather(source, held_out, pictures, size, device)
-    network = build(len(names)).to(device)
-    rng = np.random.default_rng(seed)
-    noise = torch.Generator(device).manual_seed(seed)
+    unseen, bank = sitting.pictures_of(source)
+    network = build(len(names)).to(sitting.device)
 
-    def loss_of_batch() -> Tensor:
-        some = bank[torch.as_tensor(rng.integers(len(bank), size=batch), device=device)]
+    def loss_of_step(rng: np.random.Generator, noise: torch.Generator) -> Tensor:
+        some = bank[torch.as_tensor(rng.integers(len(bank), size=sitting.batch), device=sitting.device)]
         if rng.random() < 0.5:
             some = mirrored(some)
         if rng.random() < 0.8:
             some = zoomed(some, 0.6, 2.0, noise)
         rgb = damage(recolour(some.rgb.float() / 255, rng, 0.5), some.depth_m, 0.3, rng, noise)
-        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+        with sitting.autocast():
             answer = network(rgb)
         exact = {k: [f.float() for f in v] if isinstance(v, list) else v.float() for k, v in answer.items()}
         total, _ = network.loss({"img": rgb, **targets(some, source.vocabulary)}, exact)
-        loss: Tensor = total.sum() / batch
+        loss: Tensor = total.sum() / sitting.batch
         return loss
 
-    steps = fit(network, loss_of_batch, minutes=minutes, rate=rate, weight_decay=5e-4)
-    metrics = {"steps": float(steps), "pictures": float(steps * batch)}
+    steps = fit(network, loss_of_step, sitting)
+    if steps is None:
+        return None
+    metrics = {"steps": float(steps), "pictures": float(steps * sitting.batch)}
     metrics |= evaluate(network, unseen, source.vocabulary)
-    options = {"minutes": minutes, "batch": batch, "rate": rate, "seed": seed}
-    card = {
-        "side": size,
-        "data": f"{pictures} pictures of {source!r}",
-        "options": options,
-        "metrics": metrics,
-    }
-    save(network, folder, "scene_yolo", {"classes": names, **card, "limits": LIMITS})
+    card = {"side": sitting.size, "data": repr(source), "options": sitting.options, "metrics": metrics}
+    known = familiar(partial(features, network), bank, unseen, sitting)
+    save(network, sitting.folder, "scene_yolo", {"classes": names, **card, "limits": LIMITS}, known)
     return metrics
 
 

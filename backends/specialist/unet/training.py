@@ -1,8 +1,12 @@
-"""Trains the U-Net on labelled pictures. One sitting, by time; the encoder starts from ImageNet weights."""
+"""Trains the U-Net on labelled pictures: first the decoder alone on what the ImageNet encoder sees, then the whole.
+
+The order is that of Kumar et al. 2022 (arXiv 2202.10054). What the encoder sees of each picture is kept, so that the
+first part costs a CPU a tenth of whole steps; it brings most of the accuracy.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,63 +16,120 @@ from torch.nn.functional import cross_entropy
 from visionrouter.backends.generative.tuning.damage import damage, recolour
 from visionrouter.backends.generative.tuning.labelled import Labelled, Source, Vocabulary
 from visionrouter.backends.specialist.embedded import FOLDER
-from visionrouter.backends.specialist.sitting import fit, gather, mirrored, save
-from visionrouter.backends.specialist.unet.network import Heads, build, normalise, split
+from visionrouter.backends.specialist.pictures import kept, mirrored
+from visionrouter.backends.specialist.sitting import Sitting, familiar, fit, save
+from visionrouter.backends.specialist.unet.network import (
+    STRIDE,
+    Heads,
+    answer,
+    build,
+    decode,
+    encode,
+    pooled_stages,
+    split,
+)
 
 ENCODER_WEIGHTS = FOLDER / "efficientnet_lite0_timm.safetensors"
 IGNORED = 255
-HELD_OUT = 256
-LIMITS = "Trained on rendered scenes alone; depth is metric for lenses like theirs."
+DECODER_SHARE = 0.75
+"""Share of the run in which the decoder alone learns."""
+DECODER_RATE = 2.5
+"""Its learning rate, over that of the whole network."""
+DECODER_BATCH = 2
+"""Its batch, over that of the whole network."""
+LIMITS = "Trained on rendered scenes alone; depth is metric for lenses like theirs; edges are those of a quarter of the side."
 
 
-def train(
-    source: Source,
-    folder: Path,
-    *,
-    minutes: float,
-    pictures: int,
-    size: int,
-    batch: int,
-    rate: float,
-    device: str,
-    seed: int = 0,
-    held_out: int = HELD_OUT,
-) -> dict[str, float]:
-    """Render `pictures`, train for `minutes`, write weights and card into `folder`; returns the metrics.
-
-    The first `held_out` pictures are for metrics.
-    """
-    torch.manual_seed(seed)
+def train(source: Source, sitting: Sitting) -> dict[str, float] | None:
+    """Train, write weights and card into the sitting's folder; returns the metrics, None where the sitting ended first."""
+    torch.manual_seed(sitting.seed)
     classes = (*source.vocabulary.stuff, *source.vocabulary.things)
-    unseen = gather(source, 0, held_out, size, device)
-    bank = gather(source, held_out, pictures, size, device)
+    unseen, bank = sitting.pictures_of(source)
     network = build(len(classes))
     _load_encoder(network)
-    network = network.to(device, memory_format=torch.channels_last)
-    rng = np.random.default_rng(seed)
-    noise = torch.Generator(device).manual_seed(seed)
+    network = network.to(sitting.device)
+    first = _train_decoder(network, bank, source.vocabulary, sitting)
+    if first is None:
+        return None
 
-    def loss_of_batch() -> Tensor:
-        some = bank[torch.as_tensor(rng.integers(len(bank), size=batch), device=device)]
+    def loss_of_step(rng: np.random.Generator, noise: torch.Generator) -> Tensor:
+        some = bank[torch.as_tensor(rng.integers(len(bank), size=sitting.batch), device=sitting.device)]
         if rng.random() < 0.5:
             some = mirrored(some)
-        rgb = damage(recolour(some.rgb.float() / 255, rng, 0.5), some.depth_m, 0.4, rng, noise)
-        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-            output = network(normalise(rgb).contiguous(memory_format=torch.channels_last))
-        return _loss(split(output), some, source.vocabulary)
+        rgb = _seen(some, rng, noise)
+        with sitting.autocast():
+            output = decode(network, encode(network, rgb))
+        return _loss(split(output), Truth.of(some, source.vocabulary))
 
-    steps = fit(network, loss_of_batch, minutes=minutes, rate=rate)
-    metrics = {"steps": float(steps), "pictures": float(steps * batch)}
+    steps = fit(network, loss_of_step, sitting.part(1 - DECODER_SHARE))
+    if steps is None:
+        return None
+    metrics = {"decoder_steps": float(first), "steps": float(steps), "pictures": float(steps * sitting.batch)}
     metrics |= evaluate(network, unseen, source.vocabulary)
-    options = {"minutes": minutes, "batch": batch, "rate": rate, "seed": seed}
-    card = {
-        "side": size,
-        "data": f"{pictures} pictures of {source!r}",
-        "options": options,
-        "metrics": metrics,
-    }
-    save(network, folder, "unet", {"classes": classes, **card, "limits": LIMITS})
+    card = {"side": sitting.size, "data": repr(source), "options": sitting.options, "metrics": metrics}
+    known = familiar(lambda rgb: pooled_stages(encode(network, rgb)), bank, unseen, sitting)
+    save(network, sitting.folder, "unet", {"classes": classes, **card, "limits": LIMITS}, known)
     return metrics
+
+
+def _train_decoder(
+    network: torch.nn.Module, bank: Labelled, vocabulary: Vocabulary, sitting: Sitting
+) -> int | None:
+    """Train decoder and head on what the encoder sees of the pictures, held in float16."""
+    network.eval()
+    part = sitting.part(DECODER_SHARE, "decoder")
+    part = replace(part, rate=DECODER_RATE * sitting.rate, batch=DECODER_BATCH * sitting.batch)
+    turned = Labelled.joined([bank[::2], mirrored(bank[1::2])])
+    stages = kept(part.folder / "stages.safetensors", lambda: _stages(network, turned, sitting), part.device)
+    truth = Truth.of(turned, vocabulary)
+    learnt = torch.nn.ModuleList(
+        [network.get_submodule("decoder"), network.get_submodule("segmentation_head")]
+    )
+
+    def loss_of_step(rng: np.random.Generator, noise: torch.Generator) -> Tensor:
+        del noise
+        index = torch.as_tensor(rng.integers(len(turned), size=part.batch), device=part.device)
+        with part.autocast():
+            output = decode(network, [stages[name][index].float() for name in sorted(stages)])
+        return _loss(split(output), truth[index])
+
+    return fit(learnt, loss_of_step, part)
+
+
+@torch.no_grad()
+def _stages(network: torch.nn.Module, pictures: Labelled, sitting: Sitting) -> dict[str, Tensor]:
+    """The encoder's stages for all pictures, float16, by number."""
+    rng = np.random.default_rng((sitting.seed, 2))
+    noise = torch.Generator(sitting.device).manual_seed(sitting.seed)
+    parts = []
+    for begin in range(0, len(pictures), 32):
+        with sitting.autocast():
+            parts.append(encode(network, _seen(pictures[begin : begin + 32], rng, noise)))
+    joined = [torch.cat([stage.half() for stage in some]) for some in zip(*parts, strict=True)]
+    return {str(number): stage for number, stage in enumerate(joined)}
+
+
+def _seen(some: Labelled, rng: np.random.Generator, noise: torch.Generator) -> Tensor:
+    """The pictures in other colours, some damaged, sRGB in [0, 1]."""
+    return damage(recolour(some.rgb.float() / 255, rng, 0.5), some.depth_m, 0.4, rng, noise)
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """Labels at the output's places. `depth_m` (B, h, w); `normals` int8 (B, 3, h, w); `classes` uint8 (B, h, w)."""
+
+    depth_m: Tensor
+    normals: Tensor
+    classes: Tensor
+
+    @classmethod
+    def of(cls, some: Labelled, vocabulary: Vocabulary) -> Truth:
+        at = slice(STRIDE // 2, None, STRIDE)
+        fewer = replace(some, depth_m=some.depth_m[:, at, at], region=some.region[:, at, at])
+        return cls(fewer.depth_m, some.normals[..., at, at], _semantic(fewer, vocabulary).to(torch.uint8))
+
+    def __getitem__(self, index: Tensor) -> Truth:
+        return Truth(self.depth_m[index], self.normals[index], self.classes[index])
 
 
 @torch.no_grad()
@@ -80,7 +141,7 @@ def evaluate(network: torch.nn.Module, pictures: Labelled, vocabulary: Vocabular
     confusion = torch.zeros(classes, classes, dtype=torch.int64, device=pictures.rgb.device)
     for begin in range(0, len(pictures), 32):
         some = pictures[begin : begin + 32]
-        heads = split(network(normalise(some.rgb.float() / 255)))
+        heads, _ = answer(network, some.rgb.float() / 255)
         truth = some.depth_m.float()
         near = truth < 80
         ratio = heads.log_depth.exp()[near] / truth[near]
@@ -100,26 +161,29 @@ def evaluate(network: torch.nn.Module, pictures: Labelled, vocabulary: Vocabular
     union = confusion.sum(0) + confusion.sum(1) - confusion.diag()
     present = confusion.sum(1) > 0
     return {
-        "depth_absrel": sums["absrel"] / sums["known"],
-        "depth_delta1": sums["delta1"] / sums["known"],
-        "normals_mean_deg": sums["angle"] / sums["faces"],
+        "depth_absrel": sums["absrel"] / max(1, sums["known"]),
+        "depth_delta1": sums["delta1"] / max(1, sums["known"]),
+        "normals_mean_deg": sums["angle"] / max(1, sums["faces"]),
         "semantic_miou": float((hits[present] / union[present]).mean()),
         "semantic_accuracy": float(hits.sum() / confusion.sum()),
     }
 
 
-def _loss(heads: Heads, truth: Labelled, vocabulary: Vocabulary) -> Tensor:
-    """Laplace likelihood of log depth, cosine of normals, cross entropy of classes."""
+def _loss(heads: Heads, truth: Truth) -> Tensor:
+    """Laplace likelihood of log depth, cosine of normals, cross entropy of classes; what is not labelled counts for
+    nothing."""
     depth = truth.depth_m.float()
     known = torch.isfinite(depth) & (depth > 0)
     error = (heads.log_depth - torch.where(known, depth, 1.0).log()).abs()
     likelihood = error * torch.exp(-heads.log_scale) + heads.log_scale
-    depth_loss = (likelihood[known]).mean() + error[known].mean()
+    depth_loss = ((likelihood + error) * known).sum() / known.sum().clamp_min(1)
     normals = truth.normals.float() / 127
     faces = normals.norm(dim=1) > 0.5
-    normals_loss = 1 - (heads.normals * normals).sum(1)[faces].mean()
-    semantic_loss = cross_entropy(heads.logits, _semantic(truth, vocabulary).long(), ignore_index=IGNORED)
-    return depth_loss + 2 * normals_loss + semantic_loss
+    normals_loss = ((1 - (heads.normals * normals).sum(1)) * faces).sum() / faces.sum().clamp_min(1)
+    each = cross_entropy(heads.logits, truth.classes.long(), ignore_index=IGNORED, reduction="sum")
+    semantic_loss = each / (truth.classes != IGNORED).sum().clamp_min(1)
+    total: Tensor = depth_loss + 2 * normals_loss + semantic_loss
+    return total
 
 
 def _semantic(truth: Labelled, vocabulary: Vocabulary) -> Tensor:
@@ -135,9 +199,13 @@ def _semantic(truth: Labelled, vocabulary: Vocabulary) -> Tensor:
 
 
 def _load_encoder(network: torch.nn.Module) -> None:
+    """ImageNet's weights. The depthwise filters stay as they are: their gradient takes a third of a step on a CPU."""
     from safetensors.torch import load_file
 
     weights = {f"model.{k}": v.float() for k, v in load_file(ENCODER_WEIGHTS).items()}
     encoder = network.get_submodule("encoder")
     wanted = encoder.state_dict().keys()
     encoder.load_state_dict({k: v for k, v in weights.items() if k in wanted}, strict=True)
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.Conv2d) and module.groups > 1:
+            module.weight.requires_grad_(False)

@@ -10,6 +10,8 @@ import torch
 
 from visionrouter.backends.base import Backend
 from visionrouter.backends.generative.tuning.labelled import Labelled
+from visionrouter.backends.specialist.familiarity import PREFIX
+from visionrouter.backends.specialist.sitting import Sitting
 from visionrouter.backends.specialist.trained import Trained
 from visionrouter.benchmarks.tuning.source import SceneSource
 from visionrouter.schema.errors import BackendError, WeightsError
@@ -19,15 +21,10 @@ from visionrouter.schema.request import Prompts, Query
 from visionrouter.schema.task import Target, Task
 
 SIDE = 64
-SITTING = {
-    "minutes": 0.02,
-    "pictures": 4,
-    "held_out": 4,
-    "size": SIDE,
-    "batch": 2,
-    "rate": 1e-3,
-    "device": "cpu",
-}
+
+
+def sitting(folder: Path) -> Sitting:
+    return Sitting(folder=folder, steps=2, pictures=4, held_out=4, size=SIDE, batch=2, rate=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +33,8 @@ def sam_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from visionrouter.backends.specialist.sam_tiny.training import train
 
     folder = tmp_path_factory.mktemp("sam")
-    metrics = train(SceneSource(), folder, prompts=2, **SITTING)  # type: ignore[arg-type]
+    metrics = train(SceneSource(), sitting(folder), prompts=2)
+    assert metrics is not None
     assert all(0 <= metrics[name] <= 1 for name in ("miou_box", "miou_point", "miou_points"))
     return folder
 
@@ -47,7 +45,8 @@ def yolo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from visionrouter.backends.specialist.scene_yolo.training import train
 
     folder = tmp_path_factory.mktemp("yolo")
-    metrics = train(SceneSource(), folder, **SITTING)  # type: ignore[arg-type]
+    metrics = train(SceneSource(), sitting(folder))
+    assert metrics is not None
     assert 0 <= metrics["ap"] <= metrics["ap50"] <= 1
     return folder
 
@@ -78,7 +77,7 @@ def promptable(image: Image, **prompts: Any) -> Query:
 @pytest.mark.parametrize("name", ["sam", "yolo"])
 def test_weights_are_small_and_vouched_for(name: str, request: pytest.FixtureRequest) -> None:
     folder, backend = request.getfixturevalue(f"{name}_folder"), request.getfixturevalue(name)
-    (path,) = folder.glob("*.safetensors")
+    (path,) = (p.with_suffix(".safetensors") for p in folder.glob("*.json"))
     assert path.stat().st_size == backend.spec.weights_bytes < 10_000_000
     assert Trained.read(path.stem, folder).weights.verified() == (path,)
     card = json.loads(path.with_suffix(".json").read_text())
@@ -111,7 +110,8 @@ def test_the_backend_computes_what_the_written_network_does(sam: Backend, sam_fo
 
     torch.manual_seed(1)
     network = build(SIDE).eval()
-    network.load_state_dict({k: v.float() for k, v in load_file(sam_folder / "sam_tiny.safetensors").items()})
+    held = load_file(sam_folder / "sam_tiny.safetensors")
+    network.load_state_dict({k: v.float() for k, v in held.items() if not k.startswith(PREFIX)})
     pixels = np.random.default_rng(3).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     point = np.float32([[20, 30]])
     with torch.no_grad():
@@ -141,8 +141,8 @@ def test_each_box_gets_a_mask_and_evidence(sam: Backend, image: Image) -> None:
     (got,) = sam.predict([promptable(image, boxes=boxes, points=points, point_labels=kinds)])
     assert isinstance(got.payload, Segmentation)
     assert got.payload.masks.shape == (2, 90, 120)
-    assert set(got.evidence.signals) == {"predicted_iou", "stability"}
-    assert all(0 <= value <= 1 for value in got.evidence.signals.values())
+    assert set(got.evidence.signals) == {"predicted_iou", "stability", "familiarity"}
+    assert all(0 <= got.evidence.signals[name] <= 1 for name in ("predicted_iou", "stability"))
     assert "points_outside:1" in got.notes
     alone = [sam.predict([promptable(image, boxes=box[None])])[0].payload for box in boxes]
     together = sam.predict([promptable(image, boxes=boxes)])[0].payload

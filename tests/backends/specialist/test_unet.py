@@ -8,8 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from visionrouter.backends.specialist.sitting import Sitting
 from visionrouter.backends.specialist.unet.backend import SceneUNet
-from visionrouter.backends.specialist.unet.network import build, normalise, split
+from visionrouter.backends.specialist.unet.network import answer, build
 from visionrouter.backends.specialist.unet.training import train
 from visionrouter.backends.weights import sha256_of
 from visionrouter.benchmarks.tuning.source import SceneSource
@@ -73,7 +74,7 @@ def image() -> Image:
 
 def test_answers_are_the_networks(backend: SceneUNet, network: torch.nn.Module, image: Image) -> None:
     with torch.inference_mode():
-        heads = split(network(normalise(torch.tensor(image.pixels).permute(2, 0, 1)[None].float() / 255)))
+        heads, _ = answer(network, torch.tensor(image.pixels).permute(2, 0, 1)[None].float() / 255)
     classes = heads.logits[0].argmax(0).numpy()
     assert len(np.unique(classes)) > 1
     sky = classes == CLASSES.index("sky")
@@ -99,8 +100,8 @@ def test_answers_are_the_networks(backend: SceneUNet, network: torch.nn.Module, 
     assert depth.evidence.signals["log_scale"] == pytest.approx(
         float(heads.log_scale[0].numpy()[~sky].mean()), abs=1e-4
     )
-    for answer in (depth, normals, semantic):
-        trust = answer.evidence.confidence_map
+    for given in (depth, normals, semantic):
+        trust = given.evidence.confidence_map
         assert trust is not None
         assert trust.shape == (SIDE, SIDE)
         assert 0 <= trust.min() <= trust.max() <= 1
@@ -145,17 +146,9 @@ def test_any_size_is_answered_at_its_size(backend: SceneUNet, size: tuple[int, i
 
 
 def test_trained_for_a_moment_it_loads(tmp_path: Path, image: Image) -> None:
-    metrics = train(
-        SceneSource(),
-        tmp_path,
-        minutes=0.01,
-        pictures=4,
-        size=SIDE,
-        batch=2,
-        rate=1e-3,
-        device="cpu",
-        held_out=2,
-    )
+    sitting = Sitting(folder=tmp_path, steps=2, pictures=4, held_out=2, size=SIDE, batch=2, rate=1e-3)
+    metrics = train(SceneSource(), sitting)
+    assert metrics is not None
     assert metrics["steps"] >= 1
     assert 0 <= metrics["semantic_miou"] <= 1
     trained = SceneUNet(folder=tmp_path)

@@ -189,6 +189,16 @@ def test_tune_names_what_is_wrong_with_its_config(shell, tmp_path):
     assert "stepz" in err
 
 
+def test_tune_checks_instructions_and_wants_a_folder(shell, tmp_path):
+    (tmp_path / "run.yaml").write_text("tuning: {held_out: 1, picture_size: 32, stages: [{size: 32}]}")
+    code, out, _ = shell("tune", "--config", "run.yaml", "--check", "1")
+    assert code == 0
+    assert out.startswith("checked:")
+    code, _, err = shell("tune", "--config", "run.yaml")
+    assert code == 2
+    assert "--resume" in err
+
+
 def test_the_installed_command_runs():
     said = subprocess.run(
         [sys.executable, "-m", "visionrouter.cli.main", "--help"], capture_output=True, text=True, check=True

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +109,13 @@ def test_another_configuration_is_refused(boxes: Source, tiny: TuningConfig, tmp
 def test_time_ends_a_sitting_and_the_next_goes_on(boxes: Source, tiny: TuningConfig, tmp_path: Path) -> None:
     config = tiny.model_copy(update={"steps": 3, "stages": ONE_STAGE})
     assert tune(boxes, config, tmp_path, minutes=0.0, device="cpu") is None
-    assert tune(boxes, config, tmp_path, minutes=5.0, device="cpu") == tmp_path / "model"
+    found = checkpoint.load(tmp_path, _digest(tmp_path))
+    assert found is not None
+    late = replace(found[0], elapsed_s=3600.0)
+    checkpoint.save(tmp_path, late, found[1])
+    assert tune(boxes, config, tmp_path, minutes=5.0, device="cpu") == tmp_path / "model", (
+        "an hour of earlier sittings takes nothing from this one"
+    )
 
 
 def test_export_loads_in_the_pipeline_and_draws_the_same(
@@ -117,6 +124,7 @@ def test_export_loads_in_the_pipeline_and_draws_the_same(
     model = tune(boxes, tiny, tmp_path, device="cpu")
     assert model is not None
     verify(model, json.loads((model / "digests.json").read_text()))
+    assert all(path.stat().st_mode & 0o044 for path in model.rglob("*.*")), "readable by all"
     names = json.loads((model / "vocabulary.json").read_text())
     assert names["things"] == ["person", "car", "cup"]
     pipeline = NanoPipeline.from_pretrained(str(model)).to("cpu", torch.float32)
