@@ -65,13 +65,13 @@ def score(task: Task, answer: Payload, truth: Payload, height: int) -> list[Tall
         case Segmentation(), Segmentation() if task is Task.REFERRING:
             return referring(np.asarray(answer.masks.any(0)), np.asarray(truth.masks.any(0)))
         case Segmentation(), Segmentation():
-            return [Tally("prompt IoU", float(mask_overlap(answer.masks[:1], truth.masks[:1]).sum()), 1)]
+            return [Tally("prompt IoU", float(mask_iou(answer.masks[:1], truth.masks[:1]).sum()), 1)]
         case Detections(), Detections():
             return [
                 found(
                     "box AP",
                     answer.scores,
-                    box_iou(answer.boxes, truth.boxes) * same_labels(answer.labels, truth.labels),
+                    box_overlap(answer, truth),
                 )
             ]
         case Poses(), Poses():
@@ -195,3 +195,10 @@ def _means(ratios: Mapping[str, float]) -> dict[str, float]:
         if "/" in name:
             stems.setdefault(name.partition("/")[0], []).append(value)
     return {stem: float(np.mean(values)) for stem, values in stems.items()}
+
+
+def box_overlap(answer: Detections, truth: Detections) -> Floats:
+    """IoU (N, M) of boxes, 0 between different labels."""
+    overlap = box_iou(answer.boxes, truth.boxes)
+    overlap[~same_labels(answer.labels, truth.labels)] = 0
+    return overlap
