@@ -16,6 +16,7 @@ from visionrouter.backends.base import Backend
 from visionrouter.cache import ResultCache, cache_key
 from visionrouter.confidence.calibrations import Calibrations, Drift, scope_of
 from visionrouter.confidence.drift import Suspension
+from visionrouter.confidence.gate import foretell
 from visionrouter.confidence.scope import MadeWith, Scope
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.engine import Engine
@@ -52,7 +53,11 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class RoutePreview:
-    """Where one task would go: the rule, why, the backends in order, and those left out with the reason."""
+    """Where one task would go: the rule, why, the backends in order, and those left out with the reason.
+
+    `judged`: what each backend's answer must keep, in words. `evidence`: the probes paid for. `checked_by`: who gives
+    the second opinion on each, None where nobody does.
+    """
 
     step: str
     task: Task
@@ -61,6 +66,9 @@ class RoutePreview:
     backends: tuple[str, ...]
     skipped: tuple[tuple[str, Reason], ...]
     otherwise: str
+    judged: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    checked_by: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +289,9 @@ class Router:
                     tuple(stop.lane.name for stop in plan.stops),
                     plan.skipped,
                     why.route.otherwise,
+                    tuple(foretell(stop.accept, stop.standing, part.tags) for stop in plan.stops),
+                    why.route.evidence,
+                    tuple(None if stop.checker is None else stop.checker.name for stop in plan.stops),
                 )
             )
         return Explanation(

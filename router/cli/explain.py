@@ -42,6 +42,11 @@ def as_text(explanation: Explanation) -> str:
             )
             lines.append(f"  {step.rule}: {said}: {step.when}" + (f"   [{read}]" if read else ""))
         lines.append(f"  tries     {' > '.join(route.backends) or 'nobody'}; otherwise {route.otherwise}")
+        for name, judged, checker in zip(route.backends, route.judged, route.checked_by, strict=True):
+            checked = "" if checker is None else f"; checked by {checker}"
+            lines.append(f"  accepts   {name} if {judged}{checked}")
+        if route.evidence:
+            lines.append(f"  evidence  {', '.join(route.evidence)}")
         lines += [f"  left out  {name}: {reason.replace('_', ' ')}" for name, reason in route.skipped]
     return "\n".join(lines)
 

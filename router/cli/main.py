@@ -47,6 +47,14 @@ def _request_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--policy", default="default", show_default=True, help="A preset's name, or a YAML file."
             ),
             click.option(
+                "--calibration",
+                "calibrations",
+                multiple=True,
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="A file of `calibrate`, for policies that accept by confidence or risk; repeatable.",
+            ),
+            click.option(
                 "--tag", "tags", multiple=True, metavar="K=V", help="A tag policies can read; repeatable."
             ),
             click.option("--deadline-ms", type=float, help="Budget for the whole request, milliseconds."),
@@ -85,6 +93,7 @@ def run(
     instruction: str,
     profile: str,
     policy: str,
+    calibrations: tuple[Path, ...],
     as_json: bool,
     out: Path | None,
     **given: Any,
@@ -98,7 +107,7 @@ def run(
     if out is not None and out.exists() and not out.is_dir():
         raise VisionRouterError(f"--out {out}: is a file; name a folder")
     codes = set()
-    with Router.from_profile(profile, policy) as router:
+    with Router.from_profile(profile, policy, calibrations=calibrations) as router:
         for number, image in enumerate(images):
             try:
                 result = router.run(image, instruction, **options)
@@ -117,12 +126,20 @@ def run(
 @click.argument("instruction")
 @_request_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def explain(image: str, instruction: str, profile: str, policy: str, as_json: bool, **given: Any) -> None:
+def explain(
+    image: str,
+    instruction: str,
+    profile: str,
+    policy: str,
+    calibrations: tuple[Path, ...],
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Show how INSTRUCTION on IMAGE would be routed and why, without running a model."""
     from visionrouter.cli.explain import as_document, as_text
     from visionrouter.router import Router
 
-    with Router.from_profile(profile, policy) as router:
+    with Router.from_profile(profile, policy, calibrations=calibrations) as router:
         explanation = router.explain(image, instruction, **_options(given))
     click.echo(json.dumps(as_document(explanation)) if as_json else as_text(explanation))
 

@@ -81,6 +81,27 @@ def decide(
     return replace(verdict, kind=VerdictKind.ABSTAIN)
 
 
+def foretell(accept: Accept, standing: Standing, tags: Mapping[str, str]) -> str:
+    """What an answer will have to keep, in words, before there is one."""
+    match accept.gate:
+        case "always":
+            return "whatever is found, not vouched for"
+        case "limits" | "evidence":
+            limits = accept.evidence if accept.gate == "evidence" else standing.limits
+            if limits is None:
+                return "never: no limits are known for it"
+            return ", ".join(f"{name} {limit}" for name, limit in limits.items())
+        case "confidence" | "risk" if standing.calibrator is None:
+            return f"uncertified: {standing.why_not}"
+        case "confidence":
+            return f"calibrated confidence at least {accept.confidence:g}"
+        case "risk":
+            found = _covering(standing.outcomes, accept, tags)
+            if isinstance(found, str):
+                return f"uncertified: {found}"
+            return f"calibrated confidence at least {found.threshold:.3f}: {found.statement}"
+
+
 def judge(prediction: Prediction, limits: Limits | None) -> Verdict:
     """Accept when something was found, it is what the words single out, and every limit holds.
 

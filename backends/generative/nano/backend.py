@@ -17,7 +17,6 @@ from visionrouter.backends.generative.asks import Ask, Plan
 from visionrouter.backends.generative.framing import Frame
 from visionrouter.backends.generative.nano.asking import plan
 from visionrouter.backends.generative.nano.familiarity import Familiarity, pooled
-from visionrouter.backends.generative.nano.flip import disagreement, mirrored
 from visionrouter.backends.generative.nano.folder import EMBEDDED, WeightsFolder
 from visionrouter.backends.generative.nano.vocabulary import Vocabulary
 from visionrouter.backends.generative.reading import read
@@ -53,7 +52,7 @@ class NanoBackend(Backend):
     `off_code_share` (share of pixels that mean nothing), `on_code_share` (share close to the code), `familiarity` (how
     far the image is from what the model was tuned on; 1 is the limit that 99 % of held-out scenes keep),
     `ink_residual` (residual of what is not black) and `margin` (lead over the second nearest colour) of drawings on
-    black, `score` (mean score of what was found) and, with `flip_check`, `flip_disagreement`.
+    black, and `score` (mean score of what was found).
 
     Notes: `specificity_lost:puppy` where a class is wider than the word, `unresolved:nearest` for a word that the
     drawing does not heed, `wrong_code:viridis` for a drawing that looks like another code's.
@@ -66,16 +65,13 @@ class NanoBackend(Backend):
         device: str = "auto",
         precision: str = "auto",
         steps: int = 1,
-        flip_check: bool = False,
     ) -> None:
         """`folder` of weights (default: the package's). `precision` "auto" is float32 on the CPU, float16 elsewhere.
-        `steps` of the sampler; the weights are tuned for one. `flip_check` draws the mirrored image too: twice the
-        time."""
+        `steps` of the sampler; the weights are tuned for one."""
         self._folder = WeightsFolder(EMBEDDED if folder is None else Path(folder))
         self._device = device
         self._precision = precision
         self._steps = steps
-        self._flip_check = flip_check
         self._model: _Model | None = None
         present = self._folder.is_present
         self.spec = BackendSpec(
@@ -113,11 +109,8 @@ class NanoBackend(Backend):
                 raise BackendError(f"{self.spec.name} does not do {query.task}; route it to another backend")
         model = self._opened()
         jobs = [model.surveyed(model.job(query), self._steps) for query in queries]
-        twins = [model.twin(job) for job in jobs] if self._flip_check else []
-        drawn = model.draw([*jobs, *twins], self._steps)
-        return [
-            model.answer(job, drawn[i], drawn[len(jobs) + i] if twins else None) for i, job in enumerate(jobs)
-        ]
+        drawn = model.draw(jobs, self._steps)
+        return [model.answer(job, of_job) for job, of_job in zip(jobs, drawn, strict=True)]
 
     def _opened(self) -> _Model:
         model = self._model
@@ -128,13 +121,12 @@ class NanoBackend(Backend):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    """A query made ready to draw; `is_mirrored` where its canvas is turned left to right."""
+    """A query made ready to draw."""
 
     query: Query
     plan: Plan
     frame: Frame
     canvas: U8
-    is_mirrored: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,11 +189,6 @@ class _Model:
             job, plan=replace(job.plan, asks=tuple(ask for ask in asks if ask.label in seen) or asks[:1])
         )
 
-    def twin(self, job: _Job) -> _Job:
-        """The same question of the mirrored image."""
-        turned = plan(mirrored(job.query), self.vocabulary) if job.query.task is Task.REFERRING else job.plan
-        return replace(job, plan=turned, canvas=np.ascontiguousarray(job.canvas[:, ::-1]), is_mirrored=True)
-
     def draw(self, jobs: Sequence[_Job], steps: int) -> list[_Drawn]:
         """Every drawing of every job, in batches of one canvas size."""
         drawn = [_Drawn([], []) for _ in jobs]
@@ -218,18 +205,15 @@ class _Model:
             except FloatingPointError as error:
                 raise BackendError(f"nano: {error}") from error
             for (i, _), drawing, row in zip(batch, drawings, features, strict=True):
-                upright = drawing[:, ::-1] if jobs[i].is_mirrored else drawing
-                drawn[i].drawings.append(np.ascontiguousarray(jobs[i].frame.crop(upright)))
+                drawn[i].drawings.append(np.ascontiguousarray(jobs[i].frame.crop(drawing)))
                 drawn[i].features.append(row)
         return drawn
 
-    def answer(self, job: _Job, drawn: _Drawn, of_mirrored: _Drawn | None) -> Prediction:
+    def answer(self, job: _Job, drawn: _Drawn) -> Prediction:
         task, asks = job.query.task, job.plan.asks
         reading = read(task, asks, drawn.drawings, job.frame, self.vocabulary.code_set)
         signals = dict(reading.signals)
         signals["familiarity"] = max(self.familiarity.distance(task.value, row) for row in drawn.features)
-        if of_mirrored is not None:
-            signals["flip_disagreement"] = disagreement(task, asks, drawn.drawings, of_mirrored.drawings)
         return Prediction(
             reading.payload,
             Evidence(signals, reading.confidence_map),

@@ -11,6 +11,7 @@ import pytest
 
 from visionrouter.backends.generative.nano.backend import NanoBackend
 from visionrouter.backends.generative.nano.folder import EMBEDDED, WeightsFolder
+from visionrouter.confidence.probes import PROBES
 from visionrouter.schema.errors import BackendError, UnsupportedTargetError, WeightsError
 from visionrouter.schema.image import Image, load_image
 from visionrouter.schema.payload import Segmentation
@@ -100,13 +101,10 @@ def test_asked_for_everything_it_draws_the_instances_of_what_it_sees(embedded: N
 
 
 def test_the_mirrored_image_is_a_second_opinion(embedded: NanoBackend) -> None:
-    asked = query(Task.DEPTH, noise())
+    asked, flip = query(Task.DEPTH, noise()), PROBES["flip"]
     (plain,) = embedded.predict([asked])
-    with NanoBackend(device="cpu", flip_check=True) as checking:
-        (checked,) = checking.predict([asked])
-    assert checked.payload == plain.payload
-    assert checked.evidence.signals["flip_disagreement"] > 0
-    assert "flip_disagreement" not in plain.evidence.signals
+    signals = flip.read(asked, plain, embedded.predict(flip.questions(asked))).signals
+    assert signals["flip_aligned_mean"] > 0
 
 
 def test_a_changed_byte_is_not_loaded(tmp_path: Path) -> None:
