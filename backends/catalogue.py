@@ -28,7 +28,10 @@ TESTED_WITH = {
 }
 """Releases that the tests last ran with, by the module that a backend requires."""
 _HOSTED = {"gemini"}
-_MADE_OF = {"cutout": {"detector": "nanodet", "segmenter": "grabcut"}}
+_MADE_OF = {
+    "cutout": {"detector": "nanodet", "segmenter": "grabcut"},
+    "sharpened": {"referrer": "cutout", "segmenter": "grabcut"},
+}
 _GIVEN = {
     "instruct_editor": {"source": "timbrooks/instruct-pix2pix"},
     "marigold": {"source": "prs-eth/marigold-depth-v1-1"},

@@ -21,6 +21,7 @@ from visionrouter.backends.specialist.pretrained import (
     fixed_size,
     labels_of,
 )
+from visionrouter.schema.errors import WeightsError
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
@@ -69,7 +70,12 @@ class RTDetr(CheckpointBackend):
 
     def describe(self, folder: Path) -> Mapping[str, Any]:
         config = check_family(folder, self.name, self.families)
-        return {"labels": labels_of(config), "input_size": fixed_size(folder)}
+        labels = labels_of(config)
+        if not labels:
+            raise WeightsError(
+                f"{folder}: config.json names no classes (id2label); write them there, in the order of the logits"
+            )
+        return {"labels": labels, "input_size": fixed_size(folder)}
 
     def open(self, folder: Path, device: Any, dtype: Any) -> Pretrained:
         return Pretrained.open(folder, self.name, device, dtype, model="AutoModelForObjectDetection")

@@ -69,12 +69,20 @@ def depth_vit_l(folder: Path, tiny: bool) -> dict[str, Any]:
 def rt_detr_r101(folder: Path, tiny: bool) -> dict[str, Any]:
     import transformers as hf
 
+    from visionrouter.backends.specialist import coco
+
     side = 64 if tiny else 640
     backbone = hf.RTDetrResNetConfig(
         depths=[1, 1, 1, 1] if tiny else [3, 4, 23, 3], layer_type="bottleneck",
         out_features=["stage2", "stage3", "stage4"],
     )  # fmt: skip
-    config = hf.RTDetrV2Config(backbone_config=backbone, num_denoising=0, num_queries=20 if tiny else 300)
+    config = hf.RTDetrV2Config(
+        backbone_config=backbone,
+        num_denoising=0,
+        num_queries=20 if tiny else 300,
+        id2label=dict(enumerate(coco.CLASSES)),
+        label2id={name: i for i, name in enumerate(coco.CLASSES)},
+    )
     hf.RTDetrV2ForObjectDetection(config).save_pretrained(folder)
     hf.RTDetrImageProcessor(size={"height": side, "width": side}).save_pretrained(folder)
     return {}

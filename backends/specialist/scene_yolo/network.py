@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from visionrouter.backends.specialist.boxes import suppress
 from visionrouter.backends.specialist.familiarity import pooled
 from visionrouter.backends.specialist.libraries import require
+from visionrouter.backends.specialist.yolo.network import tasks
 from visionrouter.schema.arrays import F32
 
 if TYPE_CHECKING:
@@ -24,17 +24,10 @@ CANDIDATES = 1000
 
 
 def build(classes: int, name: str = "scene_yolo") -> Any:
-    """The network with random weights; its head answers in xyxy. Raises `MissingExtraError` without its library.
-
-    Importing the library probes the network and stops OpenCV's threads; here it is kept offline and they are restored.
-    """
-    cv2 = require("cv2", name, "ultralytics")
-    threads = cv2.getNumThreads()
-    os.environ.setdefault("YOLO_OFFLINE", "true")
-    tasks = require("ultralytics.nn.tasks", name, "ultralytics")
-    cv2.setNumThreads(threads)
-    model = tasks.DetectionModel(ARCHITECTURE, ch=3, nc=classes, verbose=False)
-    model.args = require("ultralytics.cfg", name, "ultralytics").get_cfg()
+    """The network with random weights; its head answers in xyxy. Raises `MissingExtraError` without its library."""
+    with tasks(name) as library:
+        model = library.DetectionModel(ARCHITECTURE, ch=3, nc=classes, verbose=False)
+        model.args = require("ultralytics.cfg", name, "ultralytics").get_cfg()
     model.model[-1].xyxy = True
     return model
 

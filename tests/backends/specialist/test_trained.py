@@ -1,6 +1,7 @@
 """The segmenter and the detector that are trained here: trained for a moment, written, read back and asked."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,12 @@ from visionrouter.schema.task import Target, Task
 SIDE = 64
 
 
+def needs_ultralytics():
+    """Skips without the library; importing it to see would have it change Pillow."""
+    if find_spec("ultralytics") is None:
+        pytest.skip("AGPL: only where somebody installed it")
+
+
 def sitting(folder: Path) -> Sitting:
     return Sitting(folder=folder, steps=2, pictures=4, held_out=4, size=SIDE, batch=2, rate=1e-3)
 
@@ -41,7 +48,7 @@ def sam_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def yolo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("ultralytics")
+    needs_ultralytics()
     from visionrouter.backends.specialist.scene_yolo.training import train
 
     folder = tmp_path_factory.mktemp("yolo")
@@ -185,7 +192,7 @@ def test_detections_carry_known_words(yolo: Backend, image: Image) -> None:
 
 def test_average_precision_of_ranked_boxes() -> None:
     """Against the area under the curve by hand."""
-    pytest.importorskip("ultralytics")
+    needs_ultralytics()
     from visionrouter.backends.specialist.scene_yolo.training import _hits, _precision
 
     truth = np.float32([[0, 0, 10, 10], [20, 0, 30, 10]])

@@ -41,5 +41,5 @@ def test_mistakes_are_named(tmp_path: Path, text: str, said: str) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match=r"run.yaml: cannot be read"):
+    with pytest.raises(RequestError, match=r"no run .*run.yaml.*give a YAML file"):
         tune_file(tmp_path / "run.yaml", tmp_path)
