@@ -26,6 +26,7 @@ from visionrouter.confidence.report_text import markdown, summary
 from visionrouter.schema.task import Task
 
 POLICY = Path(__file__).parent / "policy.yaml"
+TASKS = ["depth", "normals", "segment.semantic", "segment.referring", "segment.instance"]
 BEST = 8
 """Signals shown."""
 
@@ -33,7 +34,7 @@ BEST = 8
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--task", default="depth", choices=["depth", "normals", "segment.semantic"])
+    parser.add_argument("--task", default="depth", choices=TASKS)
     parser.add_argument("--profile", default="proving-ground")
     parser.add_argument("--policy", default=str(POLICY))
     parser.add_argument("--data", default="town", help="a source of labelled scenes, such as scenes:street")
@@ -108,7 +109,8 @@ def _overall(task: Task, items: Sequence[Item], systems: dict[str, System]) -> s
     ]
     for name, system in systems.items():
         s = score(items, system, task)
-        lines.append(f"| {name} | {s.coverage:.0%} | {s.risk:.1%} | {s.loss:.4f} | {s.seconds:.2f} |")
+        risk, loss = (f"{s.risk:.1%}", f"{s.loss:.4f}") if s.coverage else ("-", "-")
+        lines.append(f"| {name} | {s.coverage:.0%} | {risk} | {loss} | {s.seconds:.2f} |")
     return "\n".join(lines) + "\n"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
+import httpx2
 import huggingface_hub
 import pytest
 from huggingface_hub import constants, errors
@@ -28,9 +28,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
 
     def unplugged(*given: Any, **options: Any) -> Any:
-        raise httpx.ConnectError("no network in this test")
+        raise httpx2.ConnectError("no network in this test")
 
-    monkeypatch.setattr(httpx.Client, "send", unplugged)
+    monkeypatch.setattr(httpx2.Client, "send", unplugged)
     return tmp_path / "cache"
 
 
@@ -145,8 +145,8 @@ def test_what_the_hub_refuses_is_told_with_its_mend(
     monkeypatch: pytest.MonkeyPatch, kind: Any, status: int, words: str
 ) -> None:
     def refuse(*given: Any, **options: Any) -> Any:
-        request = httpx.Request("GET", "https://hub.test", headers={"authorization": "Bearer hf_secret"})
-        raise kind("hf_secret in a message", response=httpx.Response(status, request=request))
+        request = httpx2.Request("GET", "https://hub.test", headers={"authorization": "Bearer hf_secret"})
+        raise kind("hf_secret in a message", response=httpx2.Response(status, request=request))
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", refuse)
     with pytest.raises(FetchError, match=words) as raised:

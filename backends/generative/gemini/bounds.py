@@ -1,6 +1,6 @@
 """An HTTP client whose answers are cut off at a size and at a time.
 
-httpx's own timeouts hold between two chunks, so an answer that trickles in would never end; and the library above it
+httpx2's own timeouts hold between two chunks, so an answer that trickles in would never end; and the library above it
 reads an answer of any size.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from visionrouter.schema.errors import BackendError, SchemaError
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 
 @dataclass(slots=True)
@@ -26,12 +26,12 @@ class Bounds:
     deadline_s: float = math.inf
 
 
-def bounded_client(bounds: Bounds) -> httpx.Client:
+def bounded_client(bounds: Bounds) -> httpx2.Client:
     """A client for one thread. Reading an answer raises `SchemaError` beyond the size, `BackendError` beyond the time."""
-    import httpx
+    import httpx2
 
-    class Body(httpx.SyncByteStream):
-        def __init__(self, inner: httpx.SyncByteStream) -> None:
+    class Body(httpx2.SyncByteStream):
+        def __init__(self, inner: httpx2.SyncByteStream) -> None:
             self._inner = inner
 
         def __iter__(self) -> Iterator[bytes]:
@@ -47,8 +47,8 @@ def bounded_client(bounds: Bounds) -> httpx.Client:
         def close(self) -> None:
             self._inner.close()
 
-    def cut_off(response: httpx.Response) -> None:
-        assert isinstance(response.stream, httpx.SyncByteStream)
+    def cut_off(response: httpx2.Response) -> None:
+        assert isinstance(response.stream, httpx2.SyncByteStream)
         response.stream = Body(response.stream)
 
-    return httpx.Client(event_hooks={"response": [cut_off]})
+    return httpx2.Client(event_hooks={"response": [cut_off]})
