@@ -7,6 +7,7 @@ from pathlib import Path
 
 from visionrouter.backends.profile import load_profile
 from visionrouter.benchmarks.labelled.item import Item
+from visionrouter.benchmarks.labelled.size import object_share
 from visionrouter.confidence.losses import LOSSES
 from visionrouter.describe import verdict_line
 from visionrouter.experiment.compare_report import Witness
@@ -29,7 +30,7 @@ def run_both(
     """A row an item, as they are made: both policies over one set of backends, in turn first.
 
     Each arm has `loss` in [0, 1] where it answered, `abstained`, `degraded`, `latency_ms`, `cost`, and `confidence` where
-    it is calibrated. Clusters are scenes, slices the items' tags. `keep` is handed both decisions and the picture.
+    it is calibrated. Clusters are scenes, slices the items' tags and the size of what is asked for. `keep` is handed both decisions and the picture.
     """
     made = load_profile(profile)
     costs = {name: backend.spec.cost for name, backend in made.backends.items()}
@@ -44,7 +45,7 @@ def run_both(
             said_a, said_b = (verdict_line(result.decision) for result in pair)
             keep(item.id, Witness(said_a, said_b, as_jpeg(item.image, _PICTURE_SIDE)))
             sides = [_metrics(result, item, costs) for result in pair]
-            yield Row(item.id, sides[0], sides[1], item.scene, dict(item.tags))
+            yield Row(item.id, sides[0], sides[1], item.scene, dict(item.tags), size=object_share(item))
 
 
 def _ask(router: Router, item: Item) -> Result:
