@@ -69,7 +69,7 @@ def compare(
     seen: dict[str, Witness] = {}
     pairs = _pairs(a, b, given, None if report is None else seen)
     found = run_compare(pairs, _plan(given), unpaired=unpaired)
-    names = (a or "A", b or "B")
+    names = _names(a or "A", b or "B")
     if report is not None:
         _write_report(report, found, pairs, names, given["where"] if given["experiment"] else None, seen)
     click.echo(json.dumps(document(found, names)) if as_json else "\n".join(lines(found, names)))
@@ -93,6 +93,12 @@ def _write_report(
         return
     with LedgerReader(where) as reader:
         write_page(report, compare_page(found, pairs, names, lambda key: witness_of(reader, key, names)))
+
+
+def _names(a: str, b: str) -> tuple[str, str]:
+    """What the arms are called: policies that are files by the file's stem, where that tells them apart."""
+    stems = tuple(Path(name).stem if name.endswith((".yaml", ".yml")) else name for name in (a, b))
+    return (stems[0], stems[1]) if stems[0] != stems[1] else (a, b)
 
 
 def _pairs(a: str | None, b: str | None, given: dict[str, Any], seen: dict[str, Witness] | None) -> Pairs:

@@ -207,7 +207,7 @@ def _disagreements(
     shown: list[Card] = []
     for i in order[:examples]:
         slices = [(key, given[i]) for key, given in pairs.slices.items() if given[i]]
-        shown.append(_card(pairs.ids[i], witness(pairs.ids[i]), values[:, i], names, slices))
+        shown.append(_card(pairs.ids[i], witness(pairs.ids[i]), column, values[:, i], names, slices))
     rows: list[Sequence[Cell]] = [
         [
             pairs.ids[i],
@@ -218,16 +218,21 @@ def _disagreements(
         ]
         for i in order[:_ROWS_SHOWN]
     ]
-    caption = f"The {len(rows):,} rows whose {column} differs most"
+    caption = f"Rows whose {column} differs most, at most {_ROWS_SHOWN}"
     return [cards(shown), table(caption, ("id", *names, "difference", "slices"), rows)]
 
 
 def _card(
-    key: str, seen: Witness, values: F64, names: tuple[str, str], slices: list[tuple[str, str]]
+    key: str,
+    seen: Witness,
+    metric: str,
+    values: F64,
+    names: tuple[str, str],
+    slices: list[tuple[str, str]],
 ) -> Card:
     """Both answers side by side, each over its decision; without them, the decisions in lines."""
     decisions = [
-        (name, _said(value, words))
+        (name, f"{metric} {value:.4g}" + (f"; {words}" if words else ""))
         for name, value, words in zip(names, values, (seen.said_a, seen.said_b), strict=True)
     ]
     shots = [Shot(seen.jpeg, f"the picture of request {key}", ("asked", seen.asked))] if seen.jpeg else []
@@ -238,10 +243,6 @@ def _card(
         for jpeg, decision in zip(seen.drawn, decisions, strict=True)
     ]
     return Card(key, slices, [*shots, *drawn])
-
-
-def _said(value: float, words: str) -> str:
-    return f"{value:.4g}" + (f"; {words}" if words else "")
 
 
 def _cells(estimate: Estimate) -> list[Cell]:

@@ -57,6 +57,7 @@ list-style:none}
 display:block;margin-bottom:.4rem}.cards figcaption{font-weight:400;font-size:.9rem;margin:0}
 .cards dl{margin:.3rem 0 0;display:grid;grid-template-columns:auto 1fr;gap:.1rem .6rem;font-size:.9rem}
 .cards dt{font-weight:600}.cards dd{margin:0}.cards h3{font-size:1rem;margin:0}
+.cards .row dl{display:flex;flex-wrap:wrap;gap:.1rem .4rem}.cards .row dd{margin-right:.8rem}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 @media(prefers-reduced-motion:no-preference){html{scroll-behavior:smooth}}
 @media print{th button::after{content:""}}

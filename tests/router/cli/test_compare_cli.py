@@ -105,6 +105,11 @@ def test_a_ledger_by_arm(shell):
     assert (code, "no metric 'good'" in err) == (2, True)
 
 
+def test_policies_that_are_files_go_by_their_stem(shell):
+    assert shell("p/old.yaml", "p/new.yaml", "--rows", "rows.jsonl")[1].startswith("new is better than old: ")
+    assert "b/p.yaml is better than a/p.yaml" in shell("a/p.yaml", "b/p.yaml", "--rows", "rows.jsonl")[1]
+
+
 @pytest.mark.parametrize(
     "words",
     [

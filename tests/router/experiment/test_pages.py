@@ -116,13 +116,13 @@ def test_disagreements_side_by_side_with_both_decisions():
         f"{what} request {re.search('req-[0-9]+', first)[0]}"
         for what in ("the picture of", "the answer of old to", "the answer of new to")
     ]
-    assert re.search(r"<b>old</b> [\d.]+; accepted</figcaption>", first)
+    assert re.search(r"<b>old</b> loss [\d.]+; accepted</figcaption>", first)
     found, pairs = compared()
     kept = compare_page(
         found, pairs, ("old", "new"), lambda _: Witness("accepted", "abstained", "depth", JPEG)
     )
     assert 'class="row"' not in kept
-    assert re.search(r"<dt>new</dt><dd>[\d.]+; abstained</dd>", kept)
+    assert re.search(r"<dt>new</dt><dd>loss [\d.]+; abstained</dd>", kept)
 
 
 def test_a_page_that_cannot_be_written(tmp_path):
