@@ -57,7 +57,8 @@ list-style:none}
 display:block;margin-bottom:.4rem}.cards figcaption{font-weight:400;font-size:.9rem;margin:0}
 .cards dl{margin:.3rem 0 0;display:grid;grid-template-columns:auto 1fr;gap:.1rem .6rem;font-size:.9rem}
 .cards dt{font-weight:600}.cards dd{margin:0}.cards h3{font-size:1rem;margin:0}
-.cards .row dl{display:flex;flex-wrap:wrap;gap:.1rem .4rem}.cards .row dd{margin-right:.8rem}
+.cards dl div{display:contents}.cards .row dl{display:flex;flex-wrap:wrap;gap:.1rem 1.2rem}
+.cards .row dl div{display:flex;gap:.4rem}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 @media(prefers-reduced-motion:no-preference){html{scroll-behavior:smooth}}
 @media print{th button::after{content:""}}
@@ -185,7 +186,9 @@ def cards(given: Sequence[Card]) -> str:
     made = []
     for card in given:
         shots = f'<div class="shots">{"".join(map(_shot, card.shots))}</div>' if card.shots else ""
-        facts = "".join(f"<dt>{escape(what)}</dt><dd>{escape(said)}</dd>" for what, said in card.facts)
+        facts = "".join(
+            f"<div><dt>{escape(what)}</dt><dd>{escape(said)}</dd></div>" for what, said in card.facts
+        )
         kind = ' class="row"' if len(card.shots) > 1 else ""
         made.append(f"<li{kind}><h3>{escape(card.title)}</h3>{shots}<dl>{facts}</dl></li>")
     return f'<ul class="cards">{"".join(made)}</ul>' if made else ""
