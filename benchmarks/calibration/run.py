@@ -126,14 +126,19 @@ def run(
     """Collect, fit, certify, and write the document to `out` and a page a subject into the folder `report`."""
     rows, made_with = rows_of(plan, rows_path, progress)
     done = calibrate(rows, made_with, levels, data=plan.words, seed=plan.seed)
+    write(done, plan.task, out, report)
+    return done
+
+
+def write(done: Calibrated, task: Task, out: Path, report: Path | None = None) -> None:
+    """The document to `out`, and a page a subject into the folder `report`."""
     save_calibration(done.document, out)
     if report is not None:
         report.mkdir(parents=True, exist_ok=True)
         for subject, page in done.reports.items():
-            stem = f"{subject}-{plan.task.value}"
+            stem = f"{subject}-{task.value}"
             (report / f"{stem}.html").write_text(html(page), encoding="utf-8")
             (report / f"{stem}.md").write_text(markdown(page), encoding="utf-8")
-    return done
 
 
 def _chain(first: Item, rest: Iterator[Item]) -> Iterator[Item]:

@@ -20,6 +20,15 @@ TASKS = [task.value for task in Task if task is not Task.COMPOSITE]
     "--data", default="town", show_default=True, help="town, scenes, scenes:WORLD, coco:DIR or depth:DIR."
 )
 @click.option(
+    "--ledger",
+    metavar="LEDGER",
+    help="In place of --data: audited answers that were labelled, under --policy.",
+)
+@click.option("--metric", default="good", show_default=True, help="The label in the ledger that is the loss.")
+@click.option(
+    "--scene", metavar="TAG", help="The tag in the ledger that names the scene; each request is one."
+)
+@click.option(
     "--policy", default="default", show_default=True, help="Whose route is calibrated: preset or YAML."
 )
 @click.option("--profile", default="nano", show_default=True, help="A profile's name, or a YAML file.")
@@ -59,6 +68,9 @@ TASKS = [task.value for task in Task if task is not Task.COMPOSITE]
 def calibrate(
     task: str,
     data: str,
+    ledger: str | None,
+    metric: str,
+    scene: str | None,
     policy: str,
     profile: str,
     count: int,
@@ -81,19 +93,32 @@ def calibrate(
     from visionrouter.confidence.report_text import summary
 
     calibration = proving("calibration.run")
-    source = proving("labelled.opening").open_source(data)
-    if Task(task) not in source.tasks:
-        raise RequestError(f"{data} has no labels for {task}; it has {', '.join(sorted(source.tasks))}")
-    shown = tuple(c.strip() for c in conditions.split(",")) if conditions else calibration.CONDITIONS
-    unknown = [c for c in shown if c not in source.conditions] if conditions else []
-    if unknown:
-        raise RequestError(
-            f"{data} has no condition {', '.join(unknown)}; it has {', '.join(source.conditions)}"
-        )
-    plan = calibration.Plan(profile, policy, source, Task(task), count, shown, seed)
     levels = calibration.Levels(alpha, delta, method, by)
-    with click.progressbar(length=count, label=f"asking {count} items", file=sys.stderr) as bar:
-        done = calibration.run(plan, levels, out, report, rows, lambda so_far: bar.update(so_far - bar.pos))
+    if ledger is not None:
+        if rows is not None:
+            raise click.UsageError("--rows keeps what is measured on --data; a ledger keeps its own")
+        on_ledger = proving("calibration.audited").calibrate_on_ledger
+        done, left_out = on_ledger(
+            ledger, profile, policy, Task(task), levels, metric=metric, scene=scene, seed=seed
+        )
+        calibration.write(done, Task(task), out, report)
+        for why, n in left_out.items():
+            click.echo(f"left out {n:,}: {why}", err=True)
+    else:
+        source = proving("labelled.opening").open_source(data)
+        if Task(task) not in source.tasks:
+            raise RequestError(f"{data} has no labels for {task}; it has {', '.join(sorted(source.tasks))}")
+        shown = tuple(c.strip() for c in conditions.split(",")) if conditions else calibration.CONDITIONS
+        unknown = [c for c in shown if c not in source.conditions] if conditions else []
+        if unknown:
+            raise RequestError(
+                f"{data} has no condition {', '.join(unknown)}; it has {', '.join(source.conditions)}"
+            )
+        plan = calibration.Plan(profile, policy, source, Task(task), count, shown, seed)
+        with click.progressbar(length=count, label=f"asking {count} items", file=sys.stderr) as bar:
+            done = calibration.run(
+                plan, levels, out, report, rows, lambda so_far: bar.update(so_far - bar.pos)
+            )
     for page in done.reports.values():
         click.echo(summary(page))
     for subject, why in done.skipped.items():

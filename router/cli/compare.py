@@ -67,9 +67,9 @@ def compare(
     from visionrouter.experiment.compare import compare as run_compare
 
     seen: dict[str, Witness] = {}
-    pairs = _pairs(a, b, given, seen)
+    pairs = _pairs(a, b, given, None if report is None else seen)
     found = run_compare(pairs, _plan(given), unpaired=unpaired)
-    names = (a or "A", b or "B")
+    names = _names(a or "A", b or "B")
     if report is not None:
         _write_report(report, found, pairs, names, given["where"] if given["experiment"] else None, seen)
     click.echo(json.dumps(document(found, names)) if as_json else "\n".join(lines(found, names)))
@@ -95,7 +95,13 @@ def _write_report(
         write_page(report, compare_page(found, pairs, names, lambda key: witness_of(reader, key, names)))
 
 
-def _pairs(a: str | None, b: str | None, given: dict[str, Any], seen: dict[str, Witness]) -> Pairs:
+def _names(a: str, b: str) -> tuple[str, str]:
+    """What the arms are called: policies that are files by the file's stem, where that tells them apart."""
+    stems = tuple(Path(name).stem if name.endswith((".yaml", ".yml")) else name for name in (a, b))
+    return (stems[0], stems[1]) if stems[0] != stems[1] else (a, b)
+
+
+def _pairs(a: str | None, b: str | None, given: dict[str, Any], seen: dict[str, Witness] | None) -> Pairs:
     from visionrouter.experiment.pairs import as_pairs, read_rows
 
     rows, where = given["rows"], given["where"]
@@ -125,7 +131,7 @@ def _pairs(a: str | None, b: str | None, given: dict[str, Any], seen: dict[str, 
         )
 
 
-def _labelled(a: str, b: str, given: dict[str, Any], seen: dict[str, Witness]) -> Pairs:
+def _labelled(a: str, b: str, given: dict[str, Any], seen: dict[str, Witness] | None) -> Pairs:
     from visionrouter.experiment.pairs import as_pairs
     from visionrouter.policies import compile_policy, load_policy
     from visionrouter.schema.task import Task
@@ -145,7 +151,7 @@ def _labelled(a: str, b: str, given: dict[str, Any], seen: dict[str, Witness]) -
         task, given["count"], seed=given["seed"], conditions=conditions
     )
     total = given["count"] * len(conditions)
-    rows = run_both(policies, given["profile"], items, seen.__setitem__)
+    rows = run_both(policies, given["profile"], items, None if seen is None else seen.__setitem__)
     with click.progressbar(rows, total, f"asking {total} items twice", file=sys.stderr) as shown:
         return as_pairs(shown)
 

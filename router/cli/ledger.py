@@ -180,6 +180,30 @@ def label(
     click.echo(f"labelled {count:,}", err=True)
 
 
+@ledger.command()
+@_WHERE
+@click.option("--metric", default="good", show_default=True, help="The label that is the loss, or a verdict.")
+@click.option("--task", help="Only this task.")
+def audits(where: str, metric: str, task: str | None) -> None:
+    """The audited answers that were labelled, as JSON lines: what Router.audit takes."""
+    from visionrouter.ledger import LedgerReader
+    from visionrouter.ledger import audits as read_audits
+
+    with LedgerReader(where) as reader:
+        found = read_audits(reader, metric, task=task)
+    for answer in found.answers:
+        said = {
+            "request_id": answer.decision.request_id,
+            "subject": answer.subject,
+            "task": answer.task.value,
+            "loss": answer.loss,
+            "probability": answer.probability,
+        }
+        click.echo(json.dumps(said))
+    for why, count in found.left_out.items():
+        click.echo(f"left out {count:,}: {why}", err=True)
+
+
 def _value(verdict: str | None, metric: str | None) -> tuple[str, float]:
     if (verdict is None) == (metric is None):
         raise click.UsageError("say --good, --bad or --metric NAME=VALUE")

@@ -10,7 +10,19 @@ import numpy as np
 
 from visionrouter.experiment.compare import Comparison, Verdict
 from visionrouter.experiment.evidence import Estimate
-from visionrouter.experiment.page import Card, Cell, Number, Tone, cards, figures, notes, page, section, table
+from visionrouter.experiment.page import (
+    Card,
+    Cell,
+    Number,
+    Shot,
+    Tone,
+    cards,
+    figures,
+    notes,
+    page,
+    section,
+    table,
+)
 from visionrouter.experiment.pairs import F64, Pairs
 from visionrouter.experiment.plots import Interval, Line, band, forest, lines
 
@@ -31,11 +43,14 @@ _ROWS_SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """What is known of one request besides its figures: both decisions in words, and the picture where it was kept."""
+    """What is known of one request besides its figures: what was asked, both decisions in words, the picture (JPEG) where it
+    was kept, and both answers drawn on it where they were."""
 
     said_a: str = ""
     said_b: str = ""
+    asked: str = ""
     jpeg: bytes | None = None
+    drawn: tuple[bytes, bytes] | None = None
 
 
 def compare_page(
@@ -191,13 +206,8 @@ def _disagreements(
     order = order[values[1, order] != values[0, order]]
     shown: list[Card] = []
     for i in order[:examples]:
-        seen = witness(pairs.ids[i])
-        facts = [
-            (names[0], _said(values[0, i], seen.said_a)),
-            (names[1], _said(values[1, i], seen.said_b)),
-            *((key, given[i]) for key, given in pairs.slices.items() if given[i]),
-        ]
-        shown.append(Card(pairs.ids[i], facts, seen.jpeg, f"the picture of request {pairs.ids[i]}"))
+        slices = [(key, given[i]) for key, given in pairs.slices.items() if given[i]]
+        shown.append(_card(pairs.ids[i], witness(pairs.ids[i]), column, values[:, i], names, slices))
     rows: list[Sequence[Cell]] = [
         [
             pairs.ids[i],
@@ -208,12 +218,31 @@ def _disagreements(
         ]
         for i in order[:_ROWS_SHOWN]
     ]
-    caption = f"The {len(rows):,} rows whose {column} differs most"
+    caption = f"Rows whose {column} differs most, at most {_ROWS_SHOWN}"
     return [cards(shown), table(caption, ("id", *names, "difference", "slices"), rows)]
 
 
-def _said(value: float, words: str) -> str:
-    return f"{value:.4g}" + (f"; {words}" if words else "")
+def _card(
+    key: str,
+    seen: Witness,
+    metric: str,
+    values: F64,
+    names: tuple[str, str],
+    slices: list[tuple[str, str]],
+) -> Card:
+    """Both answers side by side, each over its decision; without them, the decisions in lines."""
+    decisions = [
+        (name, f"{metric} {value:.4g}" + (f"; {words}" if words else ""))
+        for name, value, words in zip(names, values, (seen.said_a, seen.said_b), strict=True)
+    ]
+    shots = [Shot(seen.jpeg, f"the picture of request {key}", ("asked", seen.asked))] if seen.jpeg else []
+    if seen.drawn is None:
+        return Card(key, [*decisions, *slices], shots)
+    drawn = [
+        Shot(jpeg, f"the answer of {decision[0]} to request {key}", decision)
+        for jpeg, decision in zip(seen.drawn, decisions, strict=True)
+    ]
+    return Card(key, slices, [*shots, *drawn])
 
 
 def _cells(estimate: Estimate) -> list[Cell]:

@@ -70,8 +70,10 @@ def rows_of(
 
 def witness_of(reader: LedgerReader, request_id: str, arms: tuple[str, str]) -> Witness:
     """Both decisions of a request in words, and its picture where one was kept."""
-    said = {r.decision.variant: verdict_line(r.decision) for r in reader.show(request_id)}
-    return Witness(said.get(arms[0], ""), said.get(arms[1], ""), reader.image(request_id))
+    decisions = [record.decision for record in reader.show(request_id)]
+    said = {decision.variant: verdict_line(decision) for decision in decisions}
+    asked, picture = decisions[0].instruction, reader.image(request_id)
+    return Witness(said.get(arms[0], ""), said.get(arms[1], ""), asked, picture)
 
 
 def _labels(reader: LedgerReader) -> dict[str, dict[str | None, dict[str, float]]]:

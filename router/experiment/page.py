@@ -51,9 +51,14 @@ th[aria-sort=descending] button::after{content:" \\2193";opacity:1}
 .cards{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(min(100%,19rem),1fr));padding:0;margin:0;
 list-style:none}
 .cards li{border:1px solid var(--rule);border-radius:.5rem;background:var(--card);padding:.8rem;overflow-wrap:anywhere}
-.cards img{width:100%;height:auto;border-radius:.25rem;display:block;margin-bottom:.5rem}
+.cards .row{grid-column:1/-1}.cards figure{padding:0;border:0;background:none}
+.shots{display:grid;gap:.8rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,15rem),1fr));margin:.5rem 0}
+.cards img{width:100%;height:auto;max-height:28rem;object-fit:contain;object-position:left top;border-radius:.25rem;
+display:block;margin-bottom:.4rem}.cards figcaption{font-weight:400;font-size:.9rem;margin:0}
 .cards dl{margin:.3rem 0 0;display:grid;grid-template-columns:auto 1fr;gap:.1rem .6rem;font-size:.9rem}
 .cards dt{font-weight:600}.cards dd{margin:0}.cards h3{font-size:1rem;margin:0}
+.cards dl div{display:contents}.cards .row dl{display:flex;flex-wrap:wrap;gap:.1rem 1.2rem}
+.cards .row dl div{display:flex;gap:.4rem}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 @media(prefers-reduced-motion:no-preference){html{scroll-behavior:smooth}}
 @media print{th button::after{content:""}}
@@ -89,13 +94,21 @@ Cell = str | Number
 
 
 @dataclass(frozen=True, slots=True)
+class Shot:
+    """A JPEG, what it shows for those who cannot see it, and the (what, said) beneath it."""
+
+    jpeg: bytes
+    alt: str
+    caption: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
-    """One example: `facts` are (what, said) lines; `jpeg` its picture, described by `alt`."""
+    """One example: `shots` side by side, and `facts`, (what, said) lines."""
 
     title: str
     facts: Sequence[tuple[str, str]]
-    jpeg: bytes | None = None
-    alt: str = ""
+    shots: Sequence[Shot] = ()
 
 
 def page(title: str, verdict: str, why: str, tone: Tone, sections: Sequence[str], foot: str) -> str:
@@ -169,17 +182,25 @@ def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[Cell]]) -
 
 
 def cards(given: Sequence[Card]) -> str:
-    """Examples, with their pictures inside the page."""
+    """Examples, with their pictures inside the page; one with several takes a whole row."""
     made = []
     for card in given:
-        picture = (
-            f'<img alt="{escape(card.alt)}" src="data:image/jpeg;base64,{base64.b64encode(card.jpeg).decode("ascii")}">'
-            if card.jpeg
-            else ""
+        shots = f'<div class="shots">{"".join(map(_shot, card.shots))}</div>' if card.shots else ""
+        facts = "".join(
+            f"<div><dt>{escape(what)}</dt><dd>{escape(said)}</dd></div>" for what, said in card.facts
         )
-        facts = "".join(f"<dt>{escape(what)}</dt><dd>{escape(said)}</dd>" for what, said in card.facts)
-        made.append(f"<li>{picture}<h3>{escape(card.title)}</h3><dl>{facts}</dl></li>")
+        kind = ' class="row"' if len(card.shots) > 1 else ""
+        made.append(f"<li{kind}><h3>{escape(card.title)}</h3>{shots}<dl>{facts}</dl></li>")
     return f'<ul class="cards">{"".join(made)}</ul>' if made else ""
+
+
+def _shot(shot: Shot) -> str:
+    what, said = shot.caption
+    inside = base64.b64encode(shot.jpeg).decode("ascii")
+    return (
+        f'<figure><img alt="{escape(shot.alt)}" src="data:image/jpeg;base64,{inside}">'
+        f"<figcaption><b>{escape(what)}</b> {escape(said)}</figcaption></figure>"
+    )
 
 
 def _text(cell: Cell) -> str:

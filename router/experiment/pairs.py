@@ -17,6 +17,7 @@ from visionrouter.schema.errors import ExperimentError
 F64 = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+SMALL, MEDIUM = 0.01, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Row:
 
     `a` and `b`: metric to value; a metric that an arm has not is missing (an abstained answer has no loss). `cluster`:
     the scene, video or unit it belongs to, the unit of exchangeability. `weight`: one over the probability that it was
-    looked at. `covariate`: known before either arm ran, the image's difficulty, say.
+    looked at. `covariate`: known before either arm ran, the image's difficulty, say. `size`: share of the image that what is
+    asked for takes.
     """
 
     id: str
@@ -35,6 +37,17 @@ class Row:
     slices: Mapping[str, str] = field(default_factory=dict)
     weight: float = 1.0
     covariate: float | None = None
+    size: float | None = None
+
+    @property
+    def slice_tags(self) -> Mapping[str, str]:
+        """Its slices, `size` (small, medium, large) among them where it is known."""
+        return self.slices if self.size is None else {**self.slices, "size": size_kind(self.size)}
+
+
+def size_kind(share: float) -> str:
+    """Small is under 1 % of the image, medium under 10 %."""
+    return "small" if share < SMALL else "medium" if share < MEDIUM else "large"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +109,10 @@ def as_pairs(rows: Iterable[Row]) -> Pairs:
         seen.add(row.id)
         if not (row.weight > 0 and math.isfinite(row.weight)):
             raise ExperimentError(f"row {row.id!r}: the weight {row.weight} is not a positive number")
+        if row.size is not None and not 0 <= row.size <= 1:
+            raise ExperimentError(
+                f"row {row.id!r}: the size {row.size} is no share of the image, from 0 to 1"
+            )
     codes: dict[str, int] = {}
     cluster = np.array([codes.setdefault(row.cluster or row.id, len(codes)) for row in given], np.int64)
     metrics = sorted({name for row in given for arm in (row.a, row.b) if arm for name in arm})
@@ -106,7 +123,8 @@ def as_pairs(rows: Iterable[Row]) -> Pairs:
                 if not math.isfinite(value):
                     raise ExperimentError(f"row {row.id!r}: {name} is {value}; leave out what is not known")
                 values[name][side, i] = value
-    keys = sorted({key for row in given for key in row.slices})
+    tags = [row.slice_tags for row in given]
+    keys = sorted({key for some in tags for key in some})
     known = [row.covariate for row in given if row.covariate is not None]
     if known and len(known) < len(given):
         raise ExperimentError(f"{len(given) - len(known)} of {len(given)} rows lack the covariate")
@@ -115,14 +133,14 @@ def as_pairs(rows: Iterable[Row]) -> Pairs:
         cluster,
         values,
         np.array([row.weight for row in given]),
-        {key: tuple(row.slices.get(key, "") for row in given) for key in keys},
+        {key: tuple(some.get(key, "") for some in tags) for key in keys},
         np.array(known, np.float64) if known else None,
     )
 
 
 def read_rows(path: Path) -> Iterator[Row]:
     """Rows of a JSON-lines file: `{"id", "a": {...}, "b": {...}}` and, where wanted, `cluster`, `slices`, `weight`,
-    `covariate`. Raises `ExperimentError` naming the line."""
+    `covariate`, `size`. Raises `ExperimentError` naming the line."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             for number, line in enumerate(file, 1):
@@ -141,7 +159,7 @@ def _row(line: str, place: str) -> Row:
         raise ExperimentError(f"{place}: is not valid JSON ({error})") from error
     if not isinstance(data, dict):
         raise ExperimentError(f"{place}: should be one JSON object a line")
-    unknown = sorted(set(data) - {"id", "a", "b", "cluster", "slices", "weight", "covariate"})
+    unknown = sorted(set(data) - {"id", "a", "b", "cluster", "slices", "weight", "covariate", "size"})
     if unknown:
         raise ExperimentError(f"{place}: {unknown[0]!r} is not a key here")
     if not isinstance(data.get("id"), str):
@@ -155,6 +173,7 @@ def _row(line: str, place: str) -> Row:
             {str(k): str(v) for k, v in (data.get("slices") or {}).items()},
             float(data.get("weight", 1.0)),
             None if data.get("covariate") is None else float(data["covariate"]),
+            None if data.get("size") is None else float(data["size"]),
         )
     except (TypeError, ValueError, AttributeError) as error:
         raise ExperimentError(f"{place}: cannot be read ({error})") from error

@@ -67,7 +67,7 @@ def simulate(
     decision: Decision, others: Sequence[Decision], policy: CompiledPolicy, backends: Backends
 ) -> Simulated:
     """`others`: decisions of shadows of the same request. A composite is as known as its parts."""
-    made = _requests(decision)
+    made = requests_of(decision)
     if isinstance(made, str):
         return Simulated(None, why=made)
     request, parts = made
@@ -105,7 +105,7 @@ def _joined(parts: Sequence[Simulated]) -> Simulated:
     )
 
 
-def _requests(decision: Decision) -> tuple[Request, list[Request]] | str:
+def requests_of(decision: Decision) -> tuple[Request, list[Request]] | str:
     """The request as far as conditions can read it, and its parts; or why that cannot be made out."""
     instruction = _instruction(decision)
     if instruction is None:

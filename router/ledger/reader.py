@@ -42,13 +42,15 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which decisions are wanted; None asks for all. `unlabelled`: those without a label of the answer."""
+    """Which decisions are wanted; None asks for all. `labelled`: those of requests with any label; `unlabelled`: those
+    without a label of the answer."""
 
     task: str | None = None
     outcome: str | None = None
     experiment: str | None = None
     variant: str | None = None
     audited: bool = False
+    labelled: bool = False
     unlabelled: bool = False
     since_us: int | None = None
 
@@ -127,16 +129,18 @@ class LedgerReader:
         found = self._records(select(decisions).where(column == request_id).order_by(decisions.c.seq))
         return sorted(found, key=lambda record: record.decision.variant_reason == "shadow")
 
-    def labels(self, request_id: str | None = None) -> Iterator[Label]:
-        """Labels in the order they came; of several for one answer and metric the last holds."""
+    def labels(self, request_id: str | None = None, since_us: int | None = None) -> Iterator[Label]:
+        """Labels in the order they came, from `since_us` on; of several for one answer and metric the last holds."""
         from sqlalchemy import select
 
         from visionrouter.ledger.tables import labels
 
         query = select(labels).order_by(labels.c.recorded_us)
-        for row in self._rows(
-            query if request_id is None else query.where(labels.c.request_id == request_id)
-        ):
+        if request_id is not None:
+            query = query.where(labels.c.request_id == request_id)
+        if since_us is not None:
+            query = query.where(labels.c.recorded_us >= since_us)
+        for row in self._rows(query):
             yield Label(
                 row["request_id"], row["value"], row["metric"], row["variant"], row["source"], row["note"]
             )
@@ -208,6 +212,8 @@ def _where(wanted: Filter) -> Select[Any]:
             query = query.where(decisions.c[name] == value)
     if wanted.audited:
         query = query.where(decisions.c.audited == 1)
+    if wanted.labelled:
+        query = query.where(exists().where(labels.c.request_id == decisions.c.request_id))
     if wanted.unlabelled:
         own = and_(labels.c.request_id == decisions.c.request_id, labels.c.variant.is_(None))
         query = query.where(~exists().where(own))

@@ -57,7 +57,10 @@ def test_rows_of_two_policies(profile):
     assert all("loss" not in row.b and row.b["abstained"] == 1 for row in rows)
     assert {row.cluster for row in rows} == {f"scene-{i}" for i in range(12)}
     assert rows[1].slices == {"weather": "rain"}
-    assert seen["item-3"].jpeg.startswith(b"\xff\xd8")
+    pictures = [load_image(jpeg).pixels for jpeg in (seen["item-3"].jpeg, *seen["item-3"].drawn)]
+    assert [picture.shape for picture in pictures] == [(20, 16, 3)] * 3
+    assert np.abs(pictures[1].astype(int) - pictures[0]).mean() > 10  # the depth in colours
+    assert seen["item-3"].asked == "depth"
     assert "accepted" in seen["item-3"].said_a
     assert "abstained" in seen["item-3"].said_b
 

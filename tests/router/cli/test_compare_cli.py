@@ -25,7 +25,7 @@ def shell(tmp_path, monkeypatch, capsys):
         lines.append(
             {
                 "id": str(i), "cluster": str(i // 2), "slices": {"weather": "rain" if i % 30 == 0 else "dry"},
-                "a": {"loss": a, "latency_ms": 50.0}, "b": {"loss": b, "latency_ms": 55.0}, "covariate": hard,
+                "a": {"loss": a, "latency_ms": 50.0}, "b": {"loss": b, "latency_ms": 55.0}, "covariate": hard, "size": 0.005 if i % 20 == 0 else 0.05,
             }
         )  # fmt: skip
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, lines)))
@@ -53,6 +53,8 @@ def test_the_verdict_comes_first(shell):
     assert "sign flip" in out
     assert "weather=rain" in out
     assert "small: 10 clusters" in out
+    assert "size=small" in out
+    assert "small: 15 clusters" in out
 
 
 def test_json_has_it_all(shell):
@@ -101,6 +103,11 @@ def test_a_ledger_by_arm(shell):
     assert (code, "no decision of arm 'c'" in err) == (2, True)
     code, _, err = shell(*words[:-1], "good")
     assert (code, "no metric 'good'" in err) == (2, True)
+
+
+def test_policies_that_are_files_go_by_their_stem(shell):
+    assert shell("p/old.yaml", "p/new.yaml", "--rows", "rows.jsonl")[1].startswith("new is better than old: ")
+    assert "b/p.yaml is better than a/p.yaml" in shell("a/p.yaml", "b/p.yaml", "--rows", "rows.jsonl")[1]
 
 
 @pytest.mark.parametrize(

@@ -167,3 +167,22 @@ def test_export(shell, tmp_path):
     with LedgerReader("ledger.db") as reader:
         assert [row["request_id"] for row in rows] == [r.decision.request_id for r in reader.records()]
     assert not list(tmp_path.glob(".*.part"))
+
+
+def test_audits(shell):
+    with LedgerReader("ledger.db") as reader:
+        drawn = {r.decision.request_id: r.audited for r in reader.records()}
+    lines = [{"request_id": key, "value": int(i % 2)} for i, key in enumerate(drawn)]
+    with open("verdicts.jsonl", "w") as file:
+        file.write("\n".join(map(json.dumps, lines)))
+    shell("label", "ledger.db", "--from", "verdicts.jsonl")
+    code, out, err = shell("audits", "ledger.db")
+    found = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [f["request_id"] for f in found] == [key for key, audited in drawn.items() if audited]
+    assert [f["loss"] for f in found] == [1 - int(f["request_id"][:4]) % 2 for f in found]
+    assert {(f["subject"], f["task"], f["probability"]) for f in found} == {("nano", "depth", 0.5)}
+    assert err == f"left out {10 - len(found)}: not drawn for an audit\n"
+    shell("label", "ledger.db", found[0]["request_id"], "--metric", "absrel=1.5")
+    code, _, err = shell("audits", "ledger.db", "--metric", "absrel")
+    assert (code, "absrel is 1.5; a loss lies in [0, 1]" in err) == (2, True)

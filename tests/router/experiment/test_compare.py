@@ -135,6 +135,17 @@ def test_slices_and_small_ones_are_marked():
     assert {(s.value, s.rows, s.small) for s in found.slices} == {("rain", 20, True), ("clear", 180, False)}
 
 
+def test_slices_by_object_size():
+    sizes = [0.005] * 20 + [0.01] * 50 + [0.1] * 50 + [None] * 50
+    rows = [Row(str(i), {"loss": 0.5}, {"loss": 0.1 * (i % 3)}, size=size) for i, size in enumerate(sizes)]
+    found = compare(as_pairs(rows), plan())
+    assert [(s.key, s.value, s.rows, s.small) for s in found.slices] == [
+        ("size", "large", 50, False), ("size", "medium", 50, False), ("size", "small", 20, True),
+    ]  # fmt: skip
+    with pytest.raises(ExperimentError, match="the size 40 is no share of the image"):
+        as_pairs([*rows, Row("x", {}, {}, size=40)])
+
+
 def test_weights_of_an_audit_make_the_sample_stand_for_all():
     rng = np.random.default_rng(0)
     rows = []

@@ -45,7 +45,9 @@ def compared(**plan):
 
 def comparison_page(**plan):
     found, pairs = compared(**plan)
-    return compare_page(found, pairs, ("old", "new"), lambda _: Witness("accepted", EVIL, JPEG))
+    return compare_page(
+        found, pairs, ("old", "new"), lambda _: Witness("accepted", EVIL, EVIL, JPEG, (JPEG, JPEG))
+    )
 
 
 def replayed_page():
@@ -106,6 +108,21 @@ def test_the_verdict_comes_first():
     assert "req-" in text
     assert "9 of 10 requests" not in replayed_page()
     assert "3 of 10 requests would go otherwise under careful" in replayed_page()
+
+
+def test_disagreements_side_by_side_with_both_decisions():
+    (first, *_) = re.findall(r'<li class="row">.*?</li>', comparison_page(), re.DOTALL)
+    assert [attrs["alt"] for tag, attrs in Outline(first).attrs if tag == "img"] == [
+        f"{what} request {re.search('req-[0-9]+', first)[0]}"
+        for what in ("the picture of", "the answer of old to", "the answer of new to")
+    ]
+    assert re.search(r"<b>old</b> loss [\d.]+; accepted</figcaption>", first)
+    found, pairs = compared()
+    kept = compare_page(
+        found, pairs, ("old", "new"), lambda _: Witness("accepted", "abstained", "depth", JPEG)
+    )
+    assert 'class="row"' not in kept
+    assert re.search(r"<dt>new</dt><dd>loss [\d.]+; abstained</dd>", kept)
 
 
 def test_a_page_that_cannot_be_written(tmp_path):
