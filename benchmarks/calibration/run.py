@@ -102,7 +102,8 @@ def rows_of(
         if path is not None and path.exists():
             rows = _resumed(path, mark)
         done = {row.item for row in rows}
-        wanted = (item for item in _chain(first, items) if item.id not in done)
+        asked = _chain(first, items) if len(done) < plan.count else iter(())
+        wanted = (item for item in asked if item.id not in done)
         for item, fresh in collect(router, wanted, plan.seed):
             rows += fresh
             done.add(item.id)
