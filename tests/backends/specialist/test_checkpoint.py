@@ -51,7 +51,7 @@ def test_without_weights_it_is_made_and_says_how_to_get_them(
     mend = "visionrouter fetch" if installed else "pip install"
     assert why is not None
     assert mend in why
-    with pytest.raises(WeightsError if installed else BackendError, match="visionrouter fetch|pip install"):
+    with pytest.raises(WeightsError if installed else BackendError, match=r"visionrouter fetch|pip install"):
         backend.load()
 
 
