@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checkable
@@ -16,7 +16,6 @@ from visionrouter.backends.base import Backend
 from visionrouter.cache import ResultCache, cache_key
 from visionrouter.confidence.calibrations import Calibrations, Drift, scope_of
 from visionrouter.confidence.drift import Suspension
-from visionrouter.confidence.gate import foretell
 from visionrouter.confidence.scope import MadeWith, Scope
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.engine import Engine
@@ -27,13 +26,13 @@ from visionrouter.policies import (
     Assignment,
     CompiledPolicy,
     PolicySource,
-    Step,
     check_against,
     compile_policy,
     load_policy,
 )
+from visionrouter.preview import Explanation, explained
 from visionrouter.results import asked, composite_result, single_result
-from visionrouter.schema.decision import Decision, Reason, Sink
+from visionrouter.schema.decision import Decision, Sink
 from visionrouter.schema.errors import CalibrationError, PolicyError, VisionRouterError
 from visionrouter.schema.image import DEFAULT_LIMITS, Image, ImageLimits, ImageSource, load_image
 from visionrouter.schema.request import Criticality, Request
@@ -49,37 +48,6 @@ CalibrationSource: TypeAlias = "CalibrationDocument | str | Path"
 
 _log = logging.getLogger("visionrouter")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class RoutePreview:
-    """Where one task would go: the rule, why, the backends in order, and those left out with the reason.
-
-    `judged`: what each backend's answer must keep, in words. `evidence`: the probes paid for. `checked_by`: who gives
-    the second opinion on each, None where nobody does.
-    """
-
-    step: str
-    task: Task
-    rule: str
-    steps: tuple[Step, ...]
-    backends: tuple[str, ...]
-    skipped: tuple[tuple[str, Reason], ...]
-    otherwise: str
-    judged: tuple[str, ...] = ()
-    evidence: tuple[str, ...] = ()
-    checked_by: tuple[str | None, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What would happen to a request, found out without running a model."""
-
-    instruction: Instruction
-    policy: str
-    policy_hash: str
-    routes: tuple[RoutePreview, ...]
-    assignment: Assignment
 
 
 class ShadowRunner(Protocol):
@@ -275,28 +243,7 @@ class Router:
     ) -> Explanation:
         """What would be done with this request, and why, without running any model."""
         request = self.request(image, instruction, **options)
-        previews = []
-        assignment = self.policy.assign(request, request.context)
-        for name, part in parts_of(request):
-            why = self.policy.explain(part, part.context, assignment)
-            plan = self._engine.itinerary(why.route, query_of(part), why.licences)
-            previews.append(
-                RoutePreview(
-                    name,
-                    part.instruction.task,
-                    why.rule,
-                    why.steps,
-                    tuple(stop.lane.name for stop in plan.stops),
-                    plan.skipped,
-                    why.route.otherwise,
-                    tuple(foretell(stop.accept, stop.standing, part.tags) for stop in plan.stops),
-                    why.route.evidence,
-                    tuple(None if stop.checker is None else stop.checker.name for stop in plan.stops),
-                )
-            )
-        return Explanation(
-            request.instruction, self.policy.name, self.policy.digest, tuple(previews), assignment
-        )
+        return explained(request, self.policy, self._engine)
 
     def made_with(self, request: Request) -> Mapping[str, MadeWith]:
         """What the answers to a request are made with, by who makes them; "a+b" for those of a mended with b's."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from visionrouter.router import Explanation
+from visionrouter.preview import Explanation
 from visionrouter.schema.task import Target
 
 

@@ -1,0 +1,69 @@
+"""What would happen to a request, found out without running a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from visionrouter.confidence.gate import foretell
+from visionrouter.engine.engine import Engine
+from visionrouter.intake import parts_of, query_of
+from visionrouter.policies import CompiledPolicy, Step
+from visionrouter.policies.assign import Assignment
+from visionrouter.schema.decision import Reason
+from visionrouter.schema.request import Request
+from visionrouter.schema.task import Instruction, Task
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePreview:
+    """Where one task would go: the rule, why, the backends in order, and those left out with the reason.
+
+    `judged`: what each backend's answer must keep, in words. `evidence`: the probes paid for. `checked_by`: who gives
+    the second opinion on each, None where nobody does.
+    """
+
+    step: str
+    task: Task
+    rule: str
+    steps: tuple[Step, ...]
+    backends: tuple[str, ...]
+    skipped: tuple[tuple[str, Reason], ...]
+    otherwise: str
+    judged: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    checked_by: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A preview of a request: how it was understood, the experiment's arm, and a route for each of its parts."""
+
+    instruction: Instruction
+    policy: str
+    policy_hash: str
+    routes: tuple[RoutePreview, ...]
+    assignment: Assignment
+
+
+def explained(request: Request, policy: CompiledPolicy, engine: Engine) -> Explanation:
+    """What `policy` would have `engine` do with a request, and why."""
+    previews = []
+    assignment = policy.assign(request, request.context)
+    for name, part in parts_of(request):
+        why = policy.explain(part, part.context, assignment)
+        plan = engine.itinerary(why.route, query_of(part), why.licences)
+        previews.append(
+            RoutePreview(
+                name,
+                part.instruction.task,
+                why.rule,
+                why.steps,
+                tuple(stop.lane.name for stop in plan.stops),
+                plan.skipped,
+                why.route.otherwise,
+                tuple(foretell(stop.accept, stop.standing, part.tags) for stop in plan.stops),
+                why.route.evidence,
+                tuple(None if stop.checker is None else stop.checker.name for stop in plan.stops),
+            )
+        )
+    return Explanation(request.instruction, policy.name, policy.digest, tuple(previews), assignment)
