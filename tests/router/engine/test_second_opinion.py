@@ -142,3 +142,14 @@ def test_the_time_of_a_second_opinion_is_not_the_routers_own():
     first = result.decision.attempts[0]
     assert first.evidence_ms >= 30
     assert 0 <= result.decision.overhead_ms < 20
+
+
+@pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
+@pytest.mark.parametrize("liar", ["generative", "specialist"])
+def test_the_safety_critical_preset_gives_no_planted_answer(planted, liar):
+    kinds = {"generative": TRUE, "specialist": TRUE} | {liar: planted}
+    backends = [FakeBackend(kind, kind=kind, script=depth(values)) for kind, values in kinds.items()]
+    with Router(backends, "safety-critical", limits=dict.fromkeys(kinds, LIMITS)) as router:
+        result = router.run(PHOTO, "depth map")
+    assert (result.outcome, result.payload) == (Outcome.ABSTAINED, None)
+    assert result.decision.reason is Reason.DISAGREEMENT
