@@ -29,6 +29,8 @@ PENALTIES = tuple(10.0**e for e in np.arange(-4, 1.01, 0.5))
 
 _FOLDS = 5
 _KNOTS = 17
+_PER_SIGNAL = 3
+"""Items of the rarer kind, good or bad, that there must be for every signal that is read."""
 _MARGIN = 0.1
 """How far beyond the calibration sample a signal may lie, as a share of its range, before it is `outside`."""
 
@@ -45,8 +47,9 @@ def fit_calibrator(
 ) -> Calibrator:
     """Fit P(good | signals) on rows with labels (N,).
 
-    `signals`: what to read, in order; then a row without one raises `EvidenceMissingError`. None: every signal that all
-    rows have, by name; the others are listed in `dropped`, as are constant ones. Each signal takes the transform under
+    `signals`: what to read, in order; then a row without one raises `EvidenceMissingError`. None: of the
+    signals that all rows have, by name, those most useful alone, one for every three items of the rarer kind at most; the
+    others are listed in `dropped`, as are constant ones. Each signal takes the transform under
     which a logistic regression on it alone is likeliest. The ridge penalty is the one with the least log loss over five
     folds, which keep the rows of one unit (scene, clip) together. For `isotonic` the monotone regression is
     fitted on scores made out of fold, since scores of rows that were fitted on are too good.
@@ -65,7 +68,11 @@ def fit_calibrator(
     values, dropped = _table(rows, signals)
     if not values:
         raise CalibrationError(f"{scope}: no signal varies over the {len(rows)} items, so none can tell")
-    features = [_squash(name, column, good) for name, column in values.items()]
+    squashed = [_squash(name, column, good) for name, column in values.items()]
+    if signals is None:
+        squashed, passed_over = _most_useful(squashed, max(1, min(bad, len(rows) - bad) // _PER_SIGNAL))
+        dropped += passed_over
+    features = [feature for _, feature in squashed]
     design = np.stack([_terms(f, values[f.name]) for f in features], axis=1)
     folds = _folds(len(rows), units, seed)
     losses = [_held_out(design, good, folds, l2)[1] for l2 in PENALTIES]
@@ -110,8 +117,23 @@ def _table(
     return columns, tuple(dropped)
 
 
-def _squash(name: str, column: F64, good: Bool) -> Feature:
-    """The signal under its likeliest transform, weight 1."""
+def _most_useful(
+    squashed: list[tuple[float, Feature]], most: int
+) -> tuple[list[tuple[float, Feature]], tuple[tuple[str, str], ...]]:
+    """The `most` signals that alone are likeliest, in the order given, and the others with the reason.
+
+    Few items cannot weigh many signals: a regression on them all tells less than the best of them does.
+    """
+    if len(squashed) <= most:
+        return squashed, ()
+    worst_kept = sorted(loss for loss, _ in squashed)[most - 1]
+    why = f"alone of less use than the {most} that so few items can weigh"
+    passed_over = tuple((feature.name, why) for loss, feature in squashed if loss > worst_kept)
+    return [(loss, feature) for loss, feature in squashed if loss <= worst_kept], passed_over
+
+
+def _squash(name: str, column: F64, good: Bool) -> tuple[float, Feature]:
+    """The signal under its likeliest transform, weight 1, and the mean log loss of a regression on it alone."""
     low, high = float(column.min()), float(column.max())
     margin = _MARGIN * (high - low)
     size = np.abs(column[column != 0])
@@ -131,7 +153,7 @@ def _squash(name: str, column: F64, good: Bool) -> Feature:
         design = _terms(feature, column)[:, None]
         intercept, weights = _logistic(design, good, PENALTIES[0])
         candidates.append((_log_loss(intercept + design @ weights, good), feature))
-    return min(candidates, key=lambda candidate: candidate[0])[1]
+    return min(candidates, key=lambda candidate: candidate[0])
 
 
 def _terms(feature: Feature, column: F64) -> F64:
