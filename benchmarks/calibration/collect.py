@@ -73,15 +73,7 @@ def open_route(policy: CompiledPolicy, request: Request) -> CompiledPolicy:
 def collect(router: Router, items: Iterable[Item], seed: int = 0) -> Iterator[tuple[Item, list[Row]]]:
     """Every item with its rows, as they are made. `router` runs a policy of `open_route`."""
     for item in items:
-        prompts = item.prompts
-        result = router.run(
-            item.image,
-            item.instruction,
-            boxes=prompts.boxes if len(prompts.boxes) else None,
-            points=prompts.points if len(prompts.points) else None,
-            point_labels=prompts.point_labels if len(prompts.points) else None,
-            tags=item.tags,
-        )
+        result = router.answer(item.request)
         took = {a.backend: (a.latency_ms / 1000, a.evidence_ms / 1000) for a in result.decision.attempts}
         rng = np.random.default_rng((seed, zlib.crc32(item.id.encode())))
         yield item, [_row(item, candidate, took, rng) for candidate in result.candidates]

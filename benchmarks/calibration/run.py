@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from visionrouter.benchmarks.calibration.collect import Row, append_rows, collect, load_rows, open_route
@@ -86,23 +87,19 @@ def rows_of(
     With `path`, rows are appended to it as they are made, and items that it has already are not asked again. Raises
     `CalibrationError` where the rows there were made along another route.
     """
-    policy = compile_policy(load_policy(plan.policy))
     rows: list[Row] = []
-    made: dict[str, MadeWith] = {}
     items = plan.items()
     first = next(items, None)
     if first is None:
         raise CalibrationError(f"{plan.source.name} gave no item for {plan.task}")
-    with Router.from_profile(plan.profile, policy) as asking:
-        request = asking.request(first.image, first.instruction, tags=first.tags, boxes=_boxes(first))
-        open_policy = open_route(policy, request)
-    with Router.from_profile(plan.profile, open_policy) as router:
-        made |= router.made_with(request)
+    policy = open_route(compile_policy(load_policy(plan.policy)), first.request)
+    with Router.from_profile(plan.profile, policy) as router:
+        made = dict(router.made_with(first.request))
         mark = _mark(made)
         if path is not None and path.exists():
             rows = _resumed(path, mark)
         done = {row.item for row in rows}
-        asked = _chain(first, items) if len(done) < plan.count else iter(())
+        asked = chain([first], items) if len(done) < plan.count else iter(())
         wanted = (item for item in asked if item.id not in done)
         for item, fresh in collect(router, wanted, plan.seed):
             rows += fresh
@@ -140,15 +137,6 @@ def write(done: Calibrated, task: Task, out: Path, report: Path | None = None) -
             stem = f"{subject}-{task.value}"
             (report / f"{stem}.html").write_text(html(page), encoding="utf-8")
             (report / f"{stem}.md").write_text(markdown(page), encoding="utf-8")
-
-
-def _chain(first: Item, rest: Iterator[Item]) -> Iterator[Item]:
-    yield first
-    yield from rest
-
-
-def _boxes(item: Item) -> object:
-    return item.prompts.boxes if len(item.prompts.boxes) else None
 
 
 def _mark(made: dict[str, MadeWith]) -> str:

@@ -4,7 +4,7 @@
 
 Calibrates the generative backbone, the specialist and what is mended of both on one split of rendered scenes, clean and
 damaged, then scores systems on another. Rows are kept in the folder, so that a second run asks no model again. Writes
-`<task>.md` with three tables: how well each signal tells bad from good, systems over all conditions, and risk and
+`<data>-<task>.md` with three tables: how well each signal tells bad from good, systems over all conditions, and risk and
 coverage by condition.
 """
 
@@ -17,12 +17,12 @@ from pathlib import Path
 
 from visionrouter.benchmarks.calibration.collect import Row
 from visionrouter.benchmarks.calibration.fit import Calibrated, Levels, calibrate
-from visionrouter.benchmarks.calibration.run import CONDITIONS, Plan, rows_of
+from visionrouter.benchmarks.calibration.run import Plan, rows_of, write
 from visionrouter.benchmarks.confidence.systems import Item, System, alone, by_item, gated, score
+from visionrouter.benchmarks.labelled.item import Split
 from visionrouter.benchmarks.labelled.opening import open_source
-from visionrouter.confidence.documents import save_calibration
-from visionrouter.confidence.report_html import html
-from visionrouter.confidence.report_text import markdown, summary
+from visionrouter.confidence.report_text import summary
+from visionrouter.confidence.scope import MadeWith
 from visionrouter.schema.task import Task
 
 POLICY = Path(__file__).parent / "policy.yaml"
@@ -48,20 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     stem = f"{given.data.replace(':', '-')}-{task.value}"
 
-    def collected(split: str, count: int) -> tuple[Plan, list[Row], dict[str, object]]:
-        source = open_source(given.data, split)  # type: ignore[arg-type]
-        plan = Plan(given.profile, given.policy, source, task, count, CONDITIONS)
+    def collected(split: Split, count: int) -> tuple[Plan, list[Row], dict[str, MadeWith]]:
+        plan = Plan(given.profile, given.policy, open_source(given.data, split), task, count)
         rows, made = rows_of(
             plan, given.out / f"{stem}-{split}.jsonl", lambda done: _tell(split, done, count)
         )
-        return plan, rows, dict(made)
+        return plan, rows, made
 
     plan, rows, made_with = collected("calibration", given.n)
-    done = calibrate(rows, made_with, Levels(given.alpha, given.delta), data=plan.words)  # type: ignore[arg-type]
-    save_calibration(done.document, given.out / f"{stem}.json")
-    for subject, report in done.reports.items():
-        (given.out / f"{stem}-{subject}.html").write_text(html(report), encoding="utf-8")
-        (given.out / f"{stem}-{subject}.md").write_text(markdown(report), encoding="utf-8")
+    done = calibrate(rows, made_with, Levels(given.alpha, given.delta), data=plan.words)
+    write(done, task, given.out / f"{stem}.json", given.out / stem)
     _, held_out, _ = collected("test", given.test)
     text = page(task, given.data, done, by_item(held_out))
     (given.out / f"{stem}.md").write_text(text, encoding="utf-8")

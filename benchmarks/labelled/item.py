@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from visionrouter.schema.image import Image
 from visionrouter.schema.payload import Payload
-from visionrouter.schema.request import NO_PROMPTS, Prompts
+from visionrouter.schema.request import NO_PROMPTS, Prompts, Request
 from visionrouter.schema.task import Instruction, Task
 
 Split = Literal["calibration", "test"]
@@ -32,6 +32,11 @@ class Item:
     truth: Payload
     prompts: Prompts = NO_PROMPTS
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def request(self) -> Request:
+        """The question as a router takes it."""
+        return Request(self.image, self.instruction, self.prompts, dict(self.tags))
 
 
 class Source(Protocol):

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from visionrouter.confidence.calibrations import mended_subject
 from visionrouter.confidence.gate import Standing, calibrated_map, decide
 from visionrouter.engine.ask import Answer, hear, put
 from visionrouter.engine.journey import Journey
@@ -76,7 +77,7 @@ async def mended(
     )
     verdict = decide(joined, route.accept, standing, journey.tags, route.uncertified)
     return Candidate(
-        f"{base.lane.name}+{patch.name}",
+        mended_subject(base.lane.name, patch.name),
         joined,
         verdict,
         (base.lane.name, patch.name),

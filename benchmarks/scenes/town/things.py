@@ -46,7 +46,7 @@ REFLECTANCE: tuple[Triple, ...] = (
     (0.0, 0.0, 0.0), (0.10, 0.10, 0.11), (0.35, 0.45, 0.55), (0.80, 0.60, 0.48), (0.40, 0.27, 0.15),
     (0.15, 0.38, 0.12), (0.50, 0.50, 0.52), (0.16, 0.18, 0.30), (0.93, 0.93, 0.93),
 )  # fmt: skip
-"""By role; the body's is a placeholder."""
+"""By role; the body's gives way to the object's own colour."""
 
 
 class Limb(IntEnum):

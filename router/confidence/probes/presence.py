@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from visionrouter.confidence.probes.probe import Finding, Probe, Role
-from visionrouter.schema.arrays import F32
+from visionrouter.merge.matching import box_iou
 from visionrouter.schema.payload import Detections, Segmentation
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
@@ -35,13 +33,6 @@ class Presence(Probe):
         assert isinstance(found, Detections)
         assert isinstance(masked, Segmentation)
         boxes = masked.boxes[masked.masks.any((1, 2))]
-        overlap = max((_iou(a, b) for a in found.boxes for b in boxes), default=0.0)
+        overlap = float(box_iou(found.boxes, boxes).max(initial=0.0))
         score = float(found.scores.max()) if len(found) else 0.0
         return Finding({"presence_score": score, "presence_overlap": overlap})
-
-
-def _iou(a: F32, b: F32) -> float:
-    sides = (np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])).clip(0)
-    shared = float(sides.prod())
-    union = float((a[2:] - a[:2]).prod() + (b[2:] - b[:2]).prod()) - shared
-    return shared / union if union > 0 else 0.0
