@@ -258,17 +258,18 @@ class Router:
 
         Raises `CalibrationError` where nothing watches the subject's answers to this task.
         """
-        watch = self._calibrations.watches.get(scope_of(subject, task))
-        if watch is None or watch.audit is None:
+        watches = self._calibrations.watches(scope_of(subject, task))
+        audits = [watch.audit for watch in watches if watch.audit is not None]
+        if not audits:
             raise CalibrationError(
                 f"no drift watch for {subject} on {task}; give its calibration and drift to the router"
             )
-        watch.audit.update(loss, probability)
+        for audit in audits:
+            audit.update(loss, probability)
 
     def suspensions(self) -> Mapping[Scope, Suspension]:
         """The drift alarms that stand, by what they are about."""
-        alarms = ((scope, watch.suspension) for scope, watch in self._calibrations.watches.items())
-        return {scope: alarm for scope, alarm in alarms if alarm is not None}
+        return self._calibrations.suspensions()
 
     def states(self) -> dict[str, LaneState]:
         """Breaker state and load of every backend, now."""

@@ -16,6 +16,7 @@ from visionrouter.schema.task import Task
 
 if TYPE_CHECKING:
     from visionrouter.confidence.documents import CalibrationDocument
+    from visionrouter.confidence.drift import Suspension
     from visionrouter.confidence.watch import ScopeWatch
 
 
@@ -42,13 +43,22 @@ class Calibrations:
     ) -> None:
         self._limits = limits
         self._documents = tuple(documents)
-        self.watches: Mapping[Scope, ScopeWatch] = (
-            {} if drift is None else {scope: watch for d in documents for scope, watch in _watches(d, drift)}
+        self._watches: Mapping[tuple[Scope, MadeWith], ScopeWatch] = (
+            {} if drift is None else {key: watch for d in documents for key, watch in _watches(d, drift)}
         )
 
     def limits(self, subject: str, task: Task) -> Limits | None:
         """What the profile says an answer must keep, None where nobody measured it."""
         return self._limits.get(subject, {}).get(task)
+
+    def watches(self, scope: Scope) -> list[ScopeWatch]:
+        """The drift watches of a scope: one for each way in which its answers are made and were calibrated."""
+        return [watch for (watched, _), watch in self._watches.items() if watched == scope]
+
+    def suspensions(self) -> dict[Scope, Suspension]:
+        """The alarms that stand, by scope."""
+        alarms = ((scope, watch.suspension) for (scope, _), watch in self._watches.items())
+        return {scope: alarm for scope, alarm in alarms if alarm is not None}
 
     def standing(self, subject: str, task: Task, made_with: MadeWith) -> Standing:
         """What answers of `subject` to `task` are judged by, where they are made like this.
@@ -69,13 +79,14 @@ class Calibrations:
                 )
                 continue
             pixels = document.pixel_calibrator(pixel_scope_of(subject, task))
-            return Standing(
-                limits, calibrator, pixels, document.outcomes_of(scope), watch=self.watches.get(scope)
-            )
+            watch = self._watches.get((scope, made_with))
+            return Standing(limits, calibrator, pixels, document.outcomes_of(scope), watch=watch)
         return Standing(limits, why_not=why_not)
 
 
-def _watches(document: CalibrationDocument, drift: Drift) -> Iterator[tuple[Scope, ScopeWatch]]:
+def _watches(
+    document: CalibrationDocument, drift: Drift
+) -> Iterator[tuple[tuple[Scope, MadeWith], ScopeWatch]]:
     from visionrouter.confidence.drift import AuditWatch, EvidenceWatch
     from visionrouter.confidence.watch import ScopeWatch
 
@@ -86,7 +97,7 @@ def _watches(document: CalibrationDocument, drift: Drift) -> Iterator[tuple[Scop
         sample = {name: subject.sample[name] for name in calibrator.signals}
         alphas = [o.alpha for o in document.outcomes_of(subject.scope)]
         audit = AuditWatch(max(alphas), drift.delta, drift.least_audited) if alphas else None
-        yield subject.scope, ScopeWatch(EvidenceWatch(sample, drift.delta), audit)
+        yield (subject.scope, subject.made_with), ScopeWatch(EvidenceWatch(sample, drift.delta), audit)
 
 
 def scope_of(subject: str, task: Task) -> Scope:

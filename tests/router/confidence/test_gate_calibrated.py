@@ -194,6 +194,29 @@ def test_traffic_like_the_calibration_raises_no_alarm():
         assert router.suspensions() == {}
 
 
+def test_a_calibration_of_another_route_does_not_watch_this_one():
+    own = document(BY_RISK)
+    (subject,) = own.subjects
+    other = own.model_copy(
+        update={
+            "subjects": (
+                subject.model_copy(
+                    update={
+                        "made_with": MadeWith("w", "e"),
+                        "sample": {"noise": tuple(np.linspace(5, 9, 300))},
+                    }
+                ),
+            )
+        }
+    ).signed()
+    noises = np.random.default_rng(7).uniform(0, 1, 400)
+    backend_ = FakeBackend("a", script=lambda q: Answer(signals={"noise": float(noises[q.seed])}))
+    with Router([backend_], BY_RISK, calibrations=[own, other], drift=Drift(0.01)) as router:
+        for seed in range(400):
+            router.run(PHOTO, Task.DEPTH, seed=seed)
+        assert router.suspensions() == {}
+
+
 def test_audited_labels_suspend_it_too():
     with Router([backend()], BY_RISK, calibrations=[document(BY_RISK)], drift=Drift(0.01)) as router:
         for _ in range(20):
