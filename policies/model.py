@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cached_property
@@ -15,6 +16,7 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -30,6 +32,7 @@ from visionrouter.schema.route import (
     Accept,
     Choice,
     CrossCheck,
+    Hedge,
     IfNone,
     OnDisagreement,
     Otherwise,
@@ -163,6 +166,43 @@ def regions_of(model: FallbackModel) -> Regions | None:
     return Regions() if model == "regions" else None
 
 
+def _percentile(text: str) -> str:
+    if re.fullmatch("p[1-9][0-9]?", text) is None:
+        raise ValueError(f'"{text}" is no percentile; give p1 to p99, such as p95, or milliseconds')
+    return text
+
+
+Percentile = Annotated[
+    str, AfterValidator(_percentile), WithJsonSchema({"type": "string", "pattern": "^p[1-9][0-9]?$"})
+]
+Wait = Annotated[
+    Annotated[Milliseconds, Tag("<milliseconds>")] | Annotated[Percentile, Tag("<percentile>")],
+    Discriminator(lambda v: "<percentile>" if isinstance(v, str) else "<milliseconds>"),
+]
+
+
+class HedgeModel(Strict):
+    """When the next backend is asked too: see `visionrouter.schema.route.Hedge`."""
+
+    wait: Wait
+    budget: Share = 0.1
+
+    def hedge(self) -> Hedge:
+        """The same as a plain dataclass."""
+        if isinstance(self.wait, str):
+            return Hedge(percent=int(self.wait[1:]), budget=self.budget)
+        return Hedge(after_ms=self.wait, budget=self.budget)
+
+
+HedgeAfter = Annotated[
+    HedgeModel,
+    BeforeValidator(
+        lambda v: v if isinstance(v, Mapping | HedgeModel) else {"wait": v},
+        json_schema_input_type=Wait | HedgeModel,
+    ),
+]
+
+
 class RouteModel(Strict):
     """What happens to a request: see `visionrouter.schema.route.Route`."""
 
@@ -178,6 +218,7 @@ class RouteModel(Strict):
     fallback: FallbackModel = "whole"
     uncertified: Uncertified = "fall_back"
     merge: Annotated[bool, Field(strict=True)] = False
+    hedge_after: HedgeAfter | None = None
 
     @model_validator(mode="after")
     def _time_for_the_first(self) -> Self:
@@ -198,6 +239,14 @@ class RouteModel(Strict):
         if self.merge and self.fallback != "whole":
             raise ValueError(
                 "merge: true asks everybody, so there is no fallback to regions; drop one of the two"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _merged_or_hedged(self) -> Self:
+        if self.merge and self.hedge_after is not None:
+            raise ValueError(
+                "merge: true asks everybody at once, so there is nobody to hedge with; drop one of the two"
             )
         return self
 
@@ -227,6 +276,7 @@ class RouteModel(Strict):
             regions_of(self.fallback),
             self.uncertified,
             self.merge,
+            None if self.hedge_after is None else self.hedge_after.hedge(),
         )
 
 

@@ -11,6 +11,7 @@ from visionrouter.policies import CompiledPolicy, Step
 from visionrouter.policies.assign import Assignment
 from visionrouter.schema.decision import Reason
 from visionrouter.schema.request import Request
+from visionrouter.schema.route import Hedge
 from visionrouter.schema.task import Instruction, Task
 
 
@@ -19,7 +20,7 @@ class RoutePreview:
     """Where one task would go: the rule, why, the backends in order, and those left out with the reason.
 
     `judged`: what each backend's answer must keep, in words. `evidence`: the probes paid for. `checked_by`: who gives
-    the second opinion on each, None where nobody does.
+    the second opinion on each, None where nobody does. `hedge`: when the next is asked before one has answered.
     """
 
     step: str
@@ -32,6 +33,7 @@ class RoutePreview:
     judged: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     checked_by: tuple[str | None, ...] = ()
+    hedge: Hedge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ def explained(request: Request, policy: CompiledPolicy, engine: Engine) -> Expla
                 tuple(foretell(stop.accept, stop.standing, part.tags) for stop in plan.stops),
                 why.route.evidence,
                 tuple(None if stop.checker is None else stop.checker.name for stop in plan.stops),
+                why.route.hedge,
             )
         )
     return Explanation(request.instruction, policy.name, policy.digest, tuple(previews), assignment)

@@ -58,7 +58,7 @@ def single_result(
         deadline_ms=deadline.budget_ms,
         elapsed_ms=elapsed_ms,
         overhead_ms=elapsed_ms - run.waited_ms,
-        notes=request.image.notes,
+        notes=(*request.image.notes, *run.notes),
         tags=request.tags,
         **asked(request, assignment),
     )

@@ -7,6 +7,7 @@ import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checkable
 
@@ -150,7 +151,9 @@ class Router:
 
         Raises `ImageError`, `InstructionError` or `RequestError` for a user's mistake; what backends do never raises.
         """
-        return drive(self._answer(self.request(image, instruction, **options), BlockingWaiter()))
+        started_s = perf_counter()
+        request = self.request(image, instruction, **options)
+        return drive(self._answer(request, BlockingWaiter(), started_s=started_s))
 
     def answer(self, request: Request, assignment: Assignment | None = None) -> Result:
         """As `run`, for a request that is made already; in the arm of `assignment` where one is given."""
@@ -160,9 +163,11 @@ class Router:
         """As `run`, from asyncio: images are decoded off the loop, and parts of a composite run side by side."""
         import asyncio
 
+        started_s = perf_counter()
         if not isinstance(image, Image | np.ndarray):
             image = await asyncio.to_thread(load_image, image, self._image_limits)
-        return await self._answer(self.request(image, instruction, **options), AsyncWaiter())
+        request = self.request(image, instruction, **options)
+        return await self._answer(request, AsyncWaiter(), started_s=started_s)
 
     def run_batch(
         self,
@@ -301,8 +306,14 @@ class Router:
 
         await asyncio.to_thread(self.close)
 
-    async def _answer(self, request: Request, waiter: Waiter, given: Assignment | None = None) -> Result:
-        deadline = Deadline.of(request.deadline_ms)
+    async def _answer(
+        self,
+        request: Request,
+        waiter: Waiter,
+        given: Assignment | None = None,
+        started_s: float | None = None,
+    ) -> Result:
+        deadline = Deadline.of(request.deadline_ms, started_s)
         assignment = self.policy.assign(request, request.context) if given is None else given
         if request.instruction.task is Task.COMPOSITE:
             result = await self._composite(request, assignment, deadline, waiter)

@@ -47,6 +47,8 @@ def as_text(explanation: Explanation) -> str:
             lines.append(f"  accepts   {name} if {judged}{checked}")
         if route.evidence:
             lines.append(f"  evidence  {', '.join(route.evidence)}")
+        if route.hedge is not None:
+            lines.append(f"  hedges    {route.hedge}")
         lines += [f"  left out  {name}: {reason.replace('_', ' ')}" for name, reason in route.skipped]
     return "\n".join(lines)
 

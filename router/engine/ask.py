@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
 
-from visionrouter.engine.breaker import Breaker
 from visionrouter.engine.contract import check_prediction
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.failures import HARMLESS, reason_of
@@ -16,6 +18,7 @@ from visionrouter.engine.waiting import Waiter
 from visionrouter.schema.decision import Reason, Verdict, VerdictKind
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
+from visionrouter.schema.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def put(lane: Lane, query: Query, deadline: Deadline, timeout_ms: float | None) 
         job = lane.worker.submit(query, _due_s(deadline, now_ms, timeout_ms))
     except Exception as error:
         verdict = failure(reason_of(error), str(error) or type(error).__name__)
-        _tell(lane.breaker, verdict, 0.0)
+        _tell(lane, query.task, verdict, 0.0, 0.0)
         return Question(lane, query, now_ms, timeout_ms, None, verdict, _say(error))
     except BaseException:
         lane.breaker.release()
@@ -92,9 +95,20 @@ async def hear(question: Question, deadline: Deadline, waiter: Waiter) -> Answer
         detail = f"answered after {latency_ms:.0f} ms of {timeout_ms:.0f}; discarded"
         verdict = failure(Reason.TIMEOUT, detail)
     queue_ms = (job.started_s - job.enqueued_s) * 1000 if job.started_s else 0.0
-    _tell(lane.breaker, verdict, latency_ms - queue_ms)
+    _tell(lane, question.query.task, verdict, latency_ms, queue_ms)
     kept = prediction if verdict is None else None
     return Answer(lane, question.started_ms, latency_ms, queue_ms, kept, verdict, said)
+
+
+def abandon(question: Question) -> bool:
+    """Wait for a question no longer; whether it was taken back before it ran. Where not, its answer is discarded when it
+    comes, but what it tells of its backend's health is heard."""
+    job, lane = question.job, question.lane
+    if job is None or job.future.cancel():
+        lane.breaker.release()
+        return True
+    job.future.add_done_callback(partial(_overheard, question, job))
+    return False
 
 
 def failure(reason: Reason, detail: str) -> Verdict:
@@ -125,13 +139,26 @@ def _due_s(deadline: Deadline, now_ms: float, timeout_ms: float | None) -> float
     return math.inf if timeout_ms is None else deadline.start_s + (now_ms + timeout_ms) / 1000
 
 
-def _tell(breaker: Breaker, verdict: Verdict | None, duration_ms: float) -> None:
+def _overheard(question: Question, job: Job, future: Future[Prediction]) -> None:
+    """What an answer that nobody waits for any more says of its backend."""
+    error = future.exception()
+    verdict = None if error is None else failure(reason_of(error), str(error))
+    now_s = perf_counter()
+    latency_ms, queue_ms = (now_s - job.enqueued_s) * 1000, (job.started_s - job.enqueued_s) * 1000
+    _tell(question.lane, question.query.task, verdict, latency_ms, queue_ms)
+
+
+def _tell(lane: Lane, task: Task, verdict: Verdict | None, latency_ms: float, queue_ms: float) -> None:
+    """The breaker and the record of latencies hear of it."""
     if verdict is None:
-        breaker.success(duration_ms)
+        lane.breaker.success(latency_ms - queue_ms)
+        lane.latencies.add(task, latency_ms)
     elif verdict.reason in HARMLESS:
-        breaker.release()
+        lane.breaker.release()
     else:
-        breaker.failure(duration_ms)
+        lane.breaker.failure(latency_ms - queue_ms)
+        if verdict.reason is Reason.TIMEOUT:
+            lane.latencies.add(task, latency_ms)
 
 
 def _say(error: BaseException) -> str:

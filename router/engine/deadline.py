@@ -14,8 +14,9 @@ class Deadline:
     budget_ms: float | None
 
     @staticmethod
-    def of(budget_ms: float | None) -> Deadline:
-        return Deadline(perf_counter(), budget_ms)
+    def of(budget_ms: float | None, start_s: float | None = None) -> Deadline:
+        """A budget that runs from now on, or that began at `start_s`."""
+        return Deadline(perf_counter() if start_s is None else start_s, budget_ms)
 
     def elapsed_ms(self) -> float:
         return (perf_counter() - self.start_s) * 1000

@@ -10,9 +10,10 @@ from visionrouter.backends.base import Backend
 from visionrouter.confidence.calibrations import Calibrations, mended_subject
 from visionrouter.confidence.gate import calibrated_map, decide, is_empty
 from visionrouter.confidence.scope import MadeWith
-from visionrouter.engine.ask import failure
+from visionrouter.engine.ask import abandon, failure
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.evidence import collect
+from visionrouter.engine.hedging import outrun, withdraw
 from visionrouter.engine.journey import Journey
 from visionrouter.engine.lane import Lane
 from visionrouter.engine.mending import DENSE, mended
@@ -33,7 +34,7 @@ from visionrouter.schema.task import Task
 @dataclass(frozen=True, slots=True)
 class Run:
     """How a route went. `chosen` is the candidate the answer is, None where there is none. `waited_ms`: time spent
-    waiting for backends."""
+    waiting for backends. `notes` tell of hedging."""
 
     outcome: Outcome
     reason: Reason
@@ -42,6 +43,7 @@ class Run:
     skipped: tuple[tuple[str, Reason], ...]
     chosen: Candidate | None
     waited_ms: float
+    notes: tuple[str, ...] = ()
 
 
 class Engine:
@@ -99,19 +101,34 @@ class Engine:
         """Try the route's stops in order. Never raises for what backends do."""
         plan = self.itinerary(route, query, licences)
         journey = Journey(query, tags, deadline, waiter)
-        if route.merge:
-            return await _all_merged(journey, route, plan)
-        for i, stop in enumerate(plan.stops):
-            reserve_ms = route.reserve_ms if i + 1 < len(plan.stops) else 0.0
-            timeout_ms = deadline.cap_ms(route.attempt_timeout_ms, reserve_ms)
-            verdict, prediction = await _attempt(journey, route, stop, plan, timeout_ms)
+        try:
+            return await (_all_merged(journey, plan) if route.merge else self._in_order(journey, plan))
+        except BaseException:
+            for question in journey.open.values():
+                abandon(question)
+            raise
+
+    async def _in_order(self, journey: Journey, plan: Itinerary) -> Run:
+        """Stop after stop, the next one also while one is late, where the route hedges."""
+        route, stops = plan.route, plan.stops
+        for i, stop in enumerate(stops):
+            timeout_ms = _timeout_ms(journey, plan, i)
+            if (
+                plan.hedging is not None
+                and i + 1 < len(stops)
+                and await _hedged(journey, plan, i, timeout_ms)
+            ):
+                verdict, _ = await _attempt(journey, stops[i + 1], plan, _timeout_ms(journey, plan, i + 1))
+                if verdict.accepted:
+                    return _finished(journey, plan, Outcome.FELL_BACK, verdict.reason, journey.candidates[-1])
+            verdict, prediction = await _attempt(journey, stop, plan, timeout_ms)
             if verdict.accepted:
                 outcome = Outcome.ACCEPTED if i == 0 else Outcome.FELL_BACK
                 return _finished(journey, plan, outcome, verdict.reason, journey.candidates[-1])
             if verdict.kind is VerdictKind.ABSTAIN or (prediction is None and route.on_error == "abstain"):
                 return _finished(journey, plan, Outcome.ABSTAINED, verdict.reason)
-            if route.regions is not None and prediction is not None and i + 1 < len(plan.stops):
-                joined = await self._mended(journey, plan, stop, plan.stops[i + 1].lane, prediction)
+            if route.regions is not None and prediction is not None and i + 1 < len(stops):
+                joined = await self._mended(journey, plan, stop, stops[i + 1].lane, prediction)
                 if joined is not None and joined.accepted:
                     return _finished(journey, plan, Outcome.MERGED, joined.verdict.reason, joined)
         return _exhausted(journey, plan)
@@ -132,12 +149,33 @@ class Engine:
         return joined
 
 
-async def _all_merged(journey: Journey, route: Route, plan: Itinerary) -> Run:
+def _timeout_ms(journey: Journey, plan: Itinerary, i: int) -> float | None:
+    """The most that stop `i` may take. The first leaves the reserve to those after it, the others share what is left."""
+    route, after = plan.route, len(plan.stops) - i - 1
+    reserve_ms = route.reserve_ms if after else 0.0
+    left_ms = journey.deadline.left_ms()
+    if i and left_ms is not None:
+        reserve_ms = min(reserve_ms, left_ms * after / (after + 1))
+    return journey.deadline.cap_ms(route.attempt_timeout_ms, reserve_ms)
+
+
+async def _hedged(journey: Journey, plan: Itinerary, i: int, timeout_ms: float | None) -> bool:
+    """Whether the stop after `i` answers before it."""
+    hedge, budget = plan.route.hedge, plan.hedging
+    if hedge is None or budget is None:
+        return False
+    primary, second = plan.stops[i].lane, plan.stops[i + 1].lane
+    return await outrun(
+        journey, hedge, budget, primary, second, (timeout_ms, _timeout_ms(journey, plan, i + 1))
+    )
+
+
+async def _all_merged(journey: Journey, plan: Itinerary) -> Run:
     """Ask every stop at once; merge what is accepted."""
-    timeout_ms = journey.deadline.cap_ms(route.attempt_timeout_ms)
+    timeout_ms = journey.deadline.cap_ms(plan.route.attempt_timeout_ms)
     await journey.ask_all([stop.lane for stop in plan.stops], timeout_ms)
     for stop in plan.stops:
-        await _attempt(journey, route, stop, plan, timeout_ms)
+        await _attempt(journey, stop, plan, timeout_ms)
     accepted = [candidate for candidate in journey.candidates if candidate.accepted]
     if not accepted:
         return _exhausted(journey, plan)
@@ -151,10 +189,22 @@ async def _all_merged(journey: Journey, route: Route, plan: Itinerary) -> Run:
 
 
 async def _attempt(
-    journey: Journey, route: Route, stop: Stop, plan: Itinerary, timeout_ms: float | None
+    journey: Journey, stop: Stop, plan: Itinerary, timeout_ms: float | None
 ) -> tuple[Verdict, Prediction | None]:
-    """One stop: ask, buy evidence, judge, hear the second opinion, write it down."""
-    begun_ms = journey.deadline.elapsed_ms()
+    """One stop, judged once: a second time tells what came of the first."""
+    name = stop.lane.name
+    if name not in journey.judged:
+        journey.judged[name] = await _judged(journey, stop, plan, timeout_ms)
+    return journey.judged[name]
+
+
+async def _judged(
+    journey: Journey, stop: Stop, plan: Itinerary, timeout_ms: float | None
+) -> tuple[Verdict, Prediction | None]:
+    """Ask, buy evidence, judge, hear the second opinion, write it down."""
+    route = plan.route
+    asked = journey.open.get(stop.lane.name)
+    begun_ms = journey.deadline.elapsed_ms() if asked is None else asked.started_ms
     answer = await journey.ask(stop.lane, timeout_ms)
     prediction = answer.prediction
     if prediction is None:
@@ -164,7 +214,7 @@ async def _attempt(
 
     def left_ms() -> float | None:
         spent_ms = journey.deadline.elapsed_ms() - begun_ms
-        return None if timeout_ms is None else max(0.0, timeout_ms - spent_ms)
+        return journey.deadline.cap_ms(None if timeout_ms is None else max(0.0, timeout_ms - spent_ms))
 
     evidence_ms = 0.0
     if stop.inquiries:
@@ -190,6 +240,7 @@ async def _enriched(
         prediction,
         stop.inquiries,
         journey.answered,
+        journey.open,
         journey.deadline,
         timeout_ms,
         journey.waiter,
@@ -208,6 +259,7 @@ def _finished(
     chosen: Candidate | None = None,
 ) -> Run:
     journey.record_consulted()
+    withdraw(journey)
     return Run(
         outcome,
         reason,
@@ -216,6 +268,7 @@ def _finished(
         plan.skipped,
         chosen,
         journey.waited_ms,
+        tuple(journey.notes),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,17 +31,19 @@ async def collect(
     prediction: Prediction,
     inquiries: Sequence[Inquiry],
     answered: Mapping[str, Answer],
+    open_: MutableMapping[str, Question],
     deadline: Deadline,
     timeout_ms: float | None,
     waiter: Waiter,
 ) -> tuple[Prediction, dict[str, Answer]]:
     """The prediction with what the probes found added to its evidence, and answers to the query itself got on the way.
 
-    `answered`: answers to the query that are there already, by backend, which are not asked for again. A probe that got
-    no answer adds no signal and a note `no_evidence:<probe>:<reason>`.
+    `answered`: answers to the query that are there already, by backend; `open_`: questions of it on their way. They are
+    not asked again, and what is heard here is open no more. A probe that got no answer adds no signal and a note
+    `no_evidence:<probe>:<reason>`.
     """
     waiting = [
-        (inquiry, questions, [_put(inquiry, question, query, answered, deadline, timeout_ms) for question in questions])
+        (inquiry, questions, [_put(inquiry, question, query, answered, open_, deadline, timeout_ms) for question in questions])
         for inquiry in inquiries
         for questions in (inquiry.probe.questions(query),)
     ]  # fmt: skip
@@ -69,6 +71,7 @@ def _put(
     question: Query,
     query: Query,
     answered: Mapping[str, Answer],
+    open_: MutableMapping[str, Question],
     deadline: Deadline,
     timeout_ms: float | None,
 ) -> Question | Answer | None:
@@ -77,6 +80,8 @@ def _put(
         return None
     if question is query and lane.name in answered:
         return answered[lane.name]
+    if question is query and lane.name in open_:
+        return open_.pop(lane.name)
     return put(lane, question, deadline, timeout_ms)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from visionrouter.engine.ask import Answer, failure, hear, put
+from visionrouter.engine.ask import Answer, Question, failure, hear, put
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.lane import Lane
 from visionrouter.engine.waiting import Waiter
@@ -18,7 +18,8 @@ from visionrouter.schema.result import Candidate
 
 @dataclass(slots=True)
 class Journey:
-    """`tags` are the request's. `answered`: what each backend said to the query itself, in the order it was asked.
+    """`tags` are the request's. `open`: the query put to a backend, not heard yet; `answered`: what each said to it, in
+    the order they were heard; `judged`: what came of the stops that were judged. `notes` tell of the journey as a whole.
     `waited_ms`: time spent waiting for backends, so that what is left of the request's is the router's own."""
 
     query: Query
@@ -28,24 +29,38 @@ class Journey:
     attempts: list[Attempt] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     answered: dict[str, Answer] = field(default_factory=dict)
+    open: dict[str, Question] = field(default_factory=dict)
+    judged: dict[str, tuple[Verdict, Prediction | None]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     waited_ms: float = 0.0
+
+    def put(self, lane: Lane, timeout_ms: float | None) -> Question:
+        """Put the query to a lane, to be heard later."""
+        begun_ms = self.deadline.elapsed_ms()
+        question = put(lane, self.query, self.deadline, timeout_ms)
+        self.open[lane.name] = question
+        self.waited_ms += self.deadline.elapsed_ms() - begun_ms  # an inline backend answers at once
+        return question
 
     async def ask(self, lane: Lane, timeout_ms: float | None) -> Answer:
         """The lane's answer to the query; one that is there already is not asked for again."""
         answer = self.answered.get(lane.name)
         if answer is None:
-            answer = await hear(put(lane, self.query, self.deadline, timeout_ms), self.deadline, self.waiter)
+            if lane.name not in self.open:
+                self.put(lane, timeout_ms)
+            question = self.open.pop(lane.name)
+            begun_ms = self.deadline.elapsed_ms()
+            answer = await hear(question, self.deadline, self.waiter)
             self.answered[lane.name] = answer
-            self.waited_ms += answer.latency_ms
+            self.waited_ms += self.deadline.elapsed_ms() - begun_ms
         return answer
 
     async def ask_all(self, lanes: Sequence[Lane], timeout_ms: float | None) -> None:
         """Put the query to several lanes at once, and wait for all their answers."""
-        begun_ms = self.deadline.elapsed_ms()
-        questions = [put(lane, self.query, self.deadline, timeout_ms) for lane in lanes]
-        for lane, question in zip(lanes, questions, strict=True):
-            self.answered[lane.name] = await hear(question, self.deadline, self.waiter)
-        self.waited_ms += self.deadline.elapsed_ms() - begun_ms
+        for lane in lanes:
+            self.put(lane, timeout_ms)
+        for lane in lanes:
+            await self.ask(lane, timeout_ms)
 
     def record(
         self,
@@ -79,9 +94,12 @@ class Journey:
                 Candidate(spec.name, prediction, verdict, sources, confidence_map=confidence_map)
             )
 
-    def note_last(self, note: str) -> None:
-        """Add a note to the attempt that was written down last."""
-        self.attempts[-1] = replace(self.attempts[-1], notes=(*self.attempts[-1].notes, note))
+    def note(self, backend: str, note: str) -> None:
+        """Add a note to the attempt of a backend."""
+        self.attempts = [
+            replace(attempt, notes=(*attempt.notes, note)) if attempt.backend == backend else attempt
+            for attempt in self.attempts
+        ]
 
     def record_consulted(self) -> None:
         """Write down those who were heard only as a second opinion."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 
 from visionrouter.backends.base import Backend
 from visionrouter.engine.breaker import Breaker
+from visionrouter.engine.latency import Latencies
 from visionrouter.engine.options import EngineOptions, LaneState
 from visionrouter.engine.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A backend, what runs it, and what guards it."""
+    """A backend, what runs it, what guards it, and how long it lately took."""
 
     backend: Backend
     worker: Worker
     breaker: Breaker
+    latencies: Latencies = field(default_factory=Latencies)
 
     @property
     def name(self) -> str:

@@ -53,11 +53,11 @@ async def mended(
         return None
     spots, why_not = _spots(trust, route.regions)
     if spots is None:
-        journey.note_last(why_not)
+        journey.note(base.lane.name, why_not)
         return None
     patches, signals = await _patches(journey, patch, spots, timeout_ms)
     if not patches:
-        journey.note_last("not_mended:no_answer")
+        journey.note(base.lane.name, "not_mended:no_answer")
         return None
     payload = prediction.payload
     assert isinstance(payload, DepthMap | NormalMap | Segmentation)

@@ -10,6 +10,7 @@ from visionrouter.confidence.gate import Standing
 from visionrouter.confidence.probes import PROBES, Probe, Role
 from visionrouter.confidence.scope import MadeWith
 from visionrouter.engine.evidence import Inquiry
+from visionrouter.engine.hedging import HedgeBudget
 from visionrouter.engine.lane import Lane
 from visionrouter.policies.licences import Licences
 from visionrouter.policies.resolve import resolve
@@ -36,11 +37,12 @@ class Stop:
 @dataclass(frozen=True, slots=True)
 class Itinerary:
     """A route's stops in order, and the backends left out, with why. Holds its `route`, so that the route's id is not
-    given to another."""
+    given to another; `hedging` is what is left of its budget, None where the route does not hedge."""
 
     route: Route
     stops: tuple[Stop, ...]
     skipped: tuple[tuple[str, Reason], ...]
+    hedging: HedgeBudget | None = None
 
 
 def itinerary(
@@ -68,7 +70,8 @@ def itinerary(
         their_limits = None if checker is None else calibrations.limits(checker.name, query.task)
         accept = choice.accept or route.accept
         stops.append(Stop(lane, accept, made_with, standing, inquiries, checker, their_limits))
-    return Itinerary(route, tuple(stops), resolved.skipped)
+    budget = None if route.hedge is None else HedgeBudget(route.hedge.budget)
+    return Itinerary(route, tuple(stops), resolved.skipped, budget)
 
 
 def mended_made_with(base: Stop, patch: Lane, regions: Regions) -> MadeWith:

@@ -7,7 +7,8 @@ runs one to its end with no event loop; under `AsyncWaiter` they are ordinary as
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -18,6 +19,10 @@ class Waiter(Protocol):
 
     async def wait(self, future: Future[T], timeout_s: float | None) -> T:
         """The future's result. Raises `TimeoutError` when it is not done in time; it is then cancelled if it can be."""
+        ...
+
+    async def first(self, futures: Sequence[Future[Any]], timeout_s: float | None) -> None:
+        """Until one of the futures is done, or the time is up."""
         ...
 
     async def gather(self, parts: Sequence[Coroutine[Any, Any, T]]) -> list[T]: ...
@@ -32,6 +37,9 @@ class BlockingWaiter:
         except TimeoutError:
             future.cancel()
             raise
+
+    async def first(self, futures: Sequence[Future[Any]], timeout_s: float | None) -> None:
+        wait(futures, timeout_s, FIRST_COMPLETED)
 
     async def gather(self, parts: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         return [await part for part in parts]
@@ -48,6 +56,21 @@ class AsyncWaiter:
             return await wrapped
         async with asyncio.timeout(timeout_s):
             return await wrapped
+
+    async def first(self, futures: Sequence[Future[Any]], timeout_s: float | None) -> None:
+        import asyncio
+
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake(_: Future[Any]) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(done.set)
+
+        for future in futures:
+            future.add_done_callback(wake)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await done.wait()
 
     async def gather(self, parts: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         import asyncio

@@ -69,6 +69,7 @@ class Reason(StrEnum):
     UNSUPPORTED_TARGET = "unsupported_target"
     REFUSED = "refused"
     CANCELLED = "cancelled"
+    OUTRUN = "outrun"  # another answer was there first
     # the route
     LICENCE_DENIED = "licence_denied"
     NO_BACKEND = "no_backend"

@@ -124,14 +124,29 @@ class Regions:
 
 
 @dataclass(frozen=True, slots=True)
+class Hedge:
+    """Asking the next backend too where one is late: after `after_ms`, or, where that is None, after the time in which
+    `percent` of 100 of its latest answers came. At most a share `budget` of requests is asked twice.
+    """
+
+    after_ms: float | None = None
+    percent: int | None = None
+    budget: float = 0.1
+
+    def __str__(self) -> str:
+        after = f"{self.after_ms:g} ms" if self.percent is None else f"the time of {self.percent} % of its answers"
+        return f"where one is late, after {after}; at most {self.budget:.0%} of requests"
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """What happens to a request.
 
     `try_`: asked in this order until one passes. `on_error`: what an attempt that raised does to the rest.
-    `attempt_timeout_ms`: cap of one attempt. `reserve_ms`: of the deadline, what an attempt must leave to those after
-    it. `deadline_ms`: budget of a request that brings none. `evidence`: probes paid for beyond what an answer brings.
+    `attempt_timeout_ms`: cap of one attempt. `reserve_ms`: of the deadline, what the first attempt must leave to those
+    after it, which share it. `deadline_ms`: budget of a request that brings none. `evidence`: probes paid for beyond what an answer brings.
     `check`: a second opinion on every answer. `regions`: None where a fallback is always whole. `merge`: all are asked,
-    and what several of them vouch for is merged.
+    and what several of them vouch for is merged. `hedge`: None where nobody is asked before the one before has answered.
     """
 
     try_: tuple[Choice, ...]
@@ -146,3 +161,4 @@ class Route:
     regions: Regions | None = None
     uncertified: Uncertified = "fall_back"
     merge: bool = False
+    hedge: Hedge | None = None
