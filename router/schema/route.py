@@ -134,7 +134,11 @@ class Hedge:
     budget: float = 0.1
 
     def __str__(self) -> str:
-        after = f"{self.after_ms:g} ms" if self.percent is None else f"the time of {self.percent} % of its answers"
+        after = (
+            f"{self.after_ms:g} ms"
+            if self.percent is None
+            else f"the time of {self.percent} % of its answers"
+        )
         return f"where one is late, after {after}; at most {self.budget:.0%} of requests"
 
 
