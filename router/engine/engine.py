@@ -19,6 +19,7 @@ from visionrouter.engine.lane import Lane
 from visionrouter.engine.mending import DENSE, mended
 from visionrouter.engine.merging import merged
 from visionrouter.engine.options import EngineOptions, LaneState
+from visionrouter.engine.pace import NoTimeError, Pace
 from visionrouter.engine.second_opinion import second_opinion
 from visionrouter.engine.stops import Itinerary, Stop, itinerary, mended_made_with
 from visionrouter.engine.waiting import Waiter
@@ -57,6 +58,7 @@ class Engine:
     ) -> None:
         self._lanes = {name: Lane.of(backend, options) for name, backend in backends.items()}
         self._calibrations = calibrations
+        self._pace = Pace()
         self._itineraries: dict[tuple[int, Task, bool], Itinerary] = {}
 
     def states(self) -> dict[str, LaneState]:
@@ -100,7 +102,7 @@ class Engine:
     ) -> Run:
         """Try the route's stops in order. Never raises for what backends do."""
         plan = self.itinerary(route, query, licences)
-        journey = Journey(query, tags, deadline, waiter)
+        journey = Journey(query, tags, deadline, waiter, self._pace)
         try:
             return await (_all_merged(journey, plan) if route.merge else self._in_order(journey, plan))
         except BaseException:
@@ -140,7 +142,7 @@ class Engine:
         regions, task = plan.route.regions, journey.query.task
         if regions is None or task not in DENSE:
             return None
-        timeout_ms = journey.deadline.cap_ms(plan.route.attempt_timeout_ms)
+        timeout_ms = journey.deadline.cap_ms(plan.route.attempt_timeout_ms, journey.reserve_ms("mend"))
         subject = mended_subject(base.lane.name, patch.name)
         standing = self._calibrations.standing(subject, task, mended_made_with(base, patch, regions))
         joined = await mended(journey, plan.route, base, patch, prediction, standing, timeout_ms)
@@ -166,26 +168,30 @@ async def _hedged(journey: Journey, plan: Itinerary, i: int, timeout_ms: float |
         return False
     primary, second = plan.stops[i].lane, plan.stops[i + 1].lane
     return await outrun(
-        journey, hedge, budget, primary, second, (timeout_ms, _timeout_ms(journey, plan, i + 1))
+        journey, hedge, budget, primary, timeout_ms, second, lambda: _timeout_ms(journey, plan, i + 1)
     )
 
 
 async def _all_merged(journey: Journey, plan: Itinerary) -> Run:
     """Ask every stop at once; merge what is accepted."""
-    timeout_ms = journey.deadline.cap_ms(plan.route.attempt_timeout_ms)
+    timeout_ms = journey.deadline.cap_ms(plan.route.attempt_timeout_ms, journey.reserve_ms("merge"))
     await journey.ask_all([stop.lane for stop in plan.stops], timeout_ms)
     for stop in plan.stops:
         await _attempt(journey, stop, plan, timeout_ms)
     accepted = [candidate for candidate in journey.candidates if candidate.accepted]
     if not accepted:
         return _exhausted(journey, plan)
-    if len(accepted) == 1:
-        first = accepted[0].backend == plan.stops[0].lane.name
-        outcome = Outcome.ACCEPTED if first else Outcome.FELL_BACK
-        return _finished(journey, plan, outcome, accepted[0].verdict.reason, accepted[0])
-    joined = merged(accepted)
-    journey.candidates.append(joined)
-    return _finished(journey, plan, Outcome.MERGED, joined.verdict.reason, joined)
+    if len(accepted) > 1:
+        try:
+            joined = await journey.compute("merge", lambda: merged(accepted))
+        except NoTimeError:
+            journey.notes.append(f"not_merged:{Reason.DEADLINE_EXCEEDED.value}")
+        else:
+            journey.candidates.append(joined)
+            return _finished(journey, plan, Outcome.MERGED, joined.verdict.reason, joined)
+    first = accepted[0].backend == plan.stops[0].lane.name
+    outcome = Outcome.ACCEPTED if first else Outcome.FELL_BACK
+    return _finished(journey, plan, outcome, accepted[0].verdict.reason, accepted[0])
 
 
 async def _attempt(
@@ -235,17 +241,7 @@ async def _enriched(
 ) -> tuple[Prediction, float]:
     """The prediction with the stop's evidence, and the milliseconds that it took."""
     begun_ms = journey.deadline.elapsed_ms()
-    prediction, got = await collect(
-        journey.query,
-        prediction,
-        stop.inquiries,
-        journey.answered,
-        journey.open,
-        journey.deadline,
-        timeout_ms,
-        journey.waiter,
-    )
-    journey.answered |= got
+    prediction = await collect(journey, prediction, stop.inquiries, timeout_ms)
     took_ms = journey.deadline.elapsed_ms() - begun_ms
     journey.waited_ms += took_ms
     return prediction, took_ms

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from visionrouter.confidence.probes import Finding, Probe
 from visionrouter.engine.ask import Answer, Question, hear, put
-from visionrouter.engine.deadline import Deadline
+from visionrouter.engine.journey import Journey
 from visionrouter.engine.lane import Lane
-from visionrouter.engine.waiting import Waiter
+from visionrouter.engine.pace import NoTimeError
 from visionrouter.schema.arrays import F32
+from visionrouter.schema.decision import Reason
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Query
 
@@ -27,62 +29,56 @@ class Inquiry:
 
 
 async def collect(
-    query: Query,
-    prediction: Prediction,
-    inquiries: Sequence[Inquiry],
-    answered: Mapping[str, Answer],
-    open_: MutableMapping[str, Question],
-    deadline: Deadline,
-    timeout_ms: float | None,
-    waiter: Waiter,
-) -> tuple[Prediction, dict[str, Answer]]:
-    """The prediction with what the probes found added to its evidence, and answers to the query itself got on the way.
+    journey: Journey, prediction: Prediction, inquiries: Sequence[Inquiry], timeout_ms: float | None
+) -> Prediction:
+    """The prediction with what the probes found added to its evidence.
 
-    `answered`: answers to the query that are there already, by backend; `open_`: questions of it on their way. They are
-    not asked again, and what is heard here is open no more. A probe that got no answer adds no signal and a note
+    Answers to the query itself that are there already, or on their way, are not asked for again; those got here are the
+    journey's too. A probe that got no answer, or has no time left to read it, adds no signal and a note
     `no_evidence:<probe>:<reason>`.
     """
+    query = journey.query
+    reading_ms = sum(journey.reserve_ms(inquiry.name) for inquiry in inquiries)
+    asking_ms = None if timeout_ms is None else max(0.0, timeout_ms - reading_ms)
     waiting = [
-        (inquiry, questions, [_put(inquiry, question, query, answered, open_, deadline, timeout_ms) for question in questions])
+        (inquiry, questions, [_put(journey, inquiry.lane, question, asking_ms) for question in questions])
         for inquiry in inquiries
         for questions in (inquiry.probe.questions(query),)
-    ]  # fmt: skip
-    got: dict[str, Answer] = {}
+    ]
     findings: list[Finding] = []
     notes: list[str] = []
     for inquiry, questions, places in waiting:
         answers = [
-            place if isinstance(place, Answer) else await hear(place, deadline, waiter)
+            place if isinstance(place, Answer) else await hear(place, journey.deadline, journey.waiter)
             for place in places
             if place is not None
         ]
-        got |= {a.lane.name: a for a, asked in zip(answers, questions, strict=False) if asked is query}
+        for answer, asked in zip(answers, questions, strict=False):
+            if asked is query:
+                journey.answered[answer.lane.name] = answer
         predictions = [a.prediction for a in answers if a.prediction is not None]
         if len(predictions) < len(questions):
             lost = next((a.failure.reason.value for a in answers if a.failure is not None), "no_backend")
             notes.append(f"no_evidence:{inquiry.name}:{lost}")
             continue
-        findings.append(inquiry.probe.read(query, prediction, predictions))
-    return _enriched(prediction, findings, notes), got
+        read = partial(inquiry.probe.read, query, prediction, predictions)
+        try:
+            findings.append(await journey.compute(inquiry.name, read))
+        except NoTimeError:
+            notes.append(f"no_evidence:{inquiry.name}:{Reason.DEADLINE_EXCEEDED.value}")
+    return _enriched(prediction, findings, notes)
 
 
 def _put(
-    inquiry: Inquiry,
-    question: Query,
-    query: Query,
-    answered: Mapping[str, Answer],
-    open_: MutableMapping[str, Question],
-    deadline: Deadline,
-    timeout_ms: float | None,
+    journey: Journey, lane: Lane | None, question: Query, timeout_ms: float | None
 ) -> Question | Answer | None:
-    lane = inquiry.lane
     if lane is None:
         return None
-    if question is query and lane.name in answered:
-        return answered[lane.name]
-    if question is query and lane.name in open_:
-        return open_.pop(lane.name)
-    return put(lane, question, deadline, timeout_ms)
+    if question is journey.query and lane.name in journey.answered:
+        return journey.answered[lane.name]
+    if question is journey.query and lane.name in journey.open:
+        return journey.open.pop(lane.name)
+    return put(lane, question, journey.deadline, timeout_ms)
 
 
 def _enriched(prediction: Prediction, findings: Sequence[Finding], notes: Sequence[str]) -> Prediction:

@@ -7,7 +7,7 @@ taken longer than usual, and a budget bounds what that may cost.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from visionrouter.engine.ask import Answer, Question, abandon, failure
 from visionrouter.engine.journey import Journey
@@ -50,8 +50,9 @@ async def outrun(
     hedge: Hedge,
     budget: HedgeBudget,
     primary: Lane,
+    timeout_ms: float | None,
     second: Lane,
-    timeouts_ms: tuple[float | None, float | None],
+    second_timeout_ms: Callable[[], float | None],
 ) -> bool:
     """Put the query to `primary`, and to `second` too where no answer comes in time for it; whether `second` answers
     first.
@@ -63,7 +64,7 @@ async def outrun(
         return False
     budget.earn()
     after_ms = _after_ms(hedge, primary, journey.query.task)
-    first = journey.put(primary, timeouts_ms[0])
+    first = journey.put(primary, timeout_ms)
     if after_ms is None or first.job is None:
         return False
     if second.name in journey.answered:
@@ -74,7 +75,7 @@ async def outrun(
     if not budget.spend():
         journey.notes.append("not_hedged:budget")
         return False
-    other = journey.put(second, timeouts_ms[1])
+    other = journey.put(second, second_timeout_ms())
     journey.notes.append(f"hedged:{second.name}:{after_ms:.0f}ms")
     if other.job is None:
         return False

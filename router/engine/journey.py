@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from visionrouter.engine.ask import Answer, Question, failure, hear, put
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.lane import Lane
+from visionrouter.engine.pace import NoTimeError, Pace
 from visionrouter.engine.waiting import Waiter
 from visionrouter.schema.arrays import F32
 from visionrouter.schema.decision import Attempt, Reason, Verdict
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.result import Candidate
+
+T = TypeVar("T")
+LONG_MS = 1.0
+"""Work above this leaves the event loop."""
 
 
 @dataclass(slots=True)
@@ -26,6 +32,7 @@ class Journey:
     tags: Mapping[str, str]
     deadline: Deadline
     waiter: Waiter
+    pace: Pace
     attempts: list[Attempt] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     answered: dict[str, Answer] = field(default_factory=dict)
@@ -33,6 +40,45 @@ class Journey:
     judged: dict[str, tuple[Verdict, Prediction | None]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     waited_ms: float = 0.0
+
+    @property
+    def megapixels(self) -> float:
+        return self.query.image.width * self.query.image.height / 1e6
+
+    def reserve_ms(self, work: str) -> float:
+        """What to keep of the time for the router's own work; nothing where that leaves the backends less than half."""
+        expected_ms, left_ms = self.pace.ms(work, self.megapixels), self.deadline.left_ms()
+        return 0.0 if left_ms is None or 2 * expected_ms > left_ms else expected_ms
+
+    async def compute(self, work: str, what: Callable[[], T]) -> T:
+        """The result of the router's own work of that name; where it is known to take long, no event loop waits for it.
+
+        Raises `NoTimeError` where it would not be done by the deadline.
+        """
+        expected_ms = self.pace.ms(work, self.megapixels)
+        if expected_ms <= LONG_MS:
+            return self._timed(work, what)
+
+        def on_a_core() -> T:
+            with self.pace.core(self._spare_s(work, expected_ms)):
+                return self._timed(work, what)
+
+        self._spare_s(work, expected_ms)
+        return await self.waiter.compute(on_a_core)
+
+    def _spare_s(self, work: str, expected_ms: float) -> float | None:
+        """How long the work may wait. Raises `NoTimeError` where it may not even begin."""
+        left_ms = self.deadline.left_ms()
+        if left_ms is None:
+            return None
+        if left_ms < expected_ms:
+            self.pace.forget(work)
+            raise NoTimeError
+        return (left_ms - expected_ms) / 1000
+
+    def _timed(self, work: str, what: Callable[[], T]) -> T:
+        with self.pace.learn(work, self.megapixels):
+            return what()
 
     def put(self, lane: Lane, timeout_ms: float | None) -> Question:
         """Put the query to a lane, to be heard later."""

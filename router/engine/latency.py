@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 
 from visionrouter.schema.task import Task
@@ -24,4 +23,4 @@ class Latencies:
     def percentile_ms(self, task: Task, percent: int) -> float | None:
         """The time in which `percent` of 100 lately answered, by nearest rank; None below 20 answers."""
         recent = sorted(self._recent[task].copy())
-        return None if len(recent) < LEAST else recent[math.ceil(len(recent) * percent / 100) - 1]
+        return None if len(recent) < LEAST else recent[-(-len(recent) * percent // 100) - 1]

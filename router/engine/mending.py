@@ -17,11 +17,13 @@ from visionrouter.confidence.gate import Standing, calibrated_map, decide
 from visionrouter.engine.ask import Answer, hear, put
 from visionrouter.engine.journey import Journey
 from visionrouter.engine.lane import Lane
+from visionrouter.engine.pace import NoTimeError
 from visionrouter.engine.stops import Stop
 from visionrouter.merge.mend import Patch, mend
 from visionrouter.merge.regions import Regions as Spots
 from visionrouter.merge.regions import doubtful
 from visionrouter.schema.arrays import F32
+from visionrouter.schema.decision import Reason
 from visionrouter.schema.payload import DepthMap, NormalMap, Segmentation
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Query
@@ -61,7 +63,11 @@ async def mended(
         return None
     payload = prediction.payload
     assert isinstance(payload, DepthMap | NormalMap | Segmentation)
-    merged, _ = mend(payload, patches, spots, trust)
+    try:
+        merged, _ = await journey.compute("mend", lambda: mend(payload, patches, spots, trust))
+    except NoTimeError:
+        journey.note(base.lane.name, f"not_mended:{Reason.DEADLINE_EXCEEDED.value}")
+        return None
     joined = Prediction(
         merged.payload,
         Evidence(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from visionrouter.confidence.agreement import agree, disagreements
 from visionrouter.confidence.gate import judge
 from visionrouter.confidence.probes.second_opinion import PREFIX
 from visionrouter.engine.journey import Journey
 from visionrouter.engine.lane import Lane
+from visionrouter.engine.pace import NoTimeError
 from visionrouter.engine.stops import Stop
 from visionrouter.schema.decision import Reason, Verdict, VerdictKind
+from visionrouter.schema.payload import Payload
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.route import CrossCheck
 
@@ -55,6 +58,9 @@ async def second_opinion(
         for name, value in prediction.evidence.signals.items()
         if name.startswith(f"{PREFIX}_")
     }
+    if not signals:
+        said = f"no time was left to compare with the second opinion, {stop.checker.name}"
+        return _turned(verdict, VerdictKind.FALL_BACK, Reason.EVIDENCE_MISSING, said), ()
     against = disagreements(journey.query.task, signals)
     if not against:
         return verdict, ()
@@ -86,11 +92,19 @@ async def _escalated(
     opinion = (await journey.ask(third, timeout_ms)).prediction
     if opinion is None:
         return replace(nobody, detail=f"{detail}; the third, {third.name}, gave no answer")
-    if agree(journey.query.task, prediction.payload, opinion.payload):
-        return replace(verdict, detail=f"{detail}; {third.name} agrees with {stop.lane.name}")
-    if agree(journey.query.task, contradicting.payload, opinion.payload):
-        outvoted = f"{detail}, and {third.name} agrees with it"
-        return _turned(verdict, VerdictKind.FALL_BACK, Reason.OUTVOTED, outvoted)
+
+    async def agrees(payload: Payload) -> bool:
+        compared = partial(agree, journey.query.task, payload, opinion.payload)
+        return await journey.compute("cross_check", compared)
+
+    try:
+        if await agrees(prediction.payload):
+            return replace(verdict, detail=f"{detail}; {third.name} agrees with {stop.lane.name}")
+        if await agrees(contradicting.payload):
+            outvoted = f"{detail}, and {third.name} agrees with it"
+            return _turned(verdict, VerdictKind.FALL_BACK, Reason.OUTVOTED, outvoted)
+    except NoTimeError:
+        return replace(nobody, detail=f"{detail}; no time was left to compare with the third, {third.name}")
     return replace(nobody, detail=f"{detail}; {third.name} agrees with neither")
 
 

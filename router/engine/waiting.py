@@ -6,7 +6,7 @@ runs one to its end with no event loop; under `AsyncWaiter` they are ordinary as
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar
@@ -27,6 +27,10 @@ class Waiter(Protocol):
 
     async def gather(self, parts: Sequence[Coroutine[Any, Any, T]]) -> list[T]: ...
 
+    async def compute(self, work: Callable[[], T]) -> T:
+        """What long arithmetic gives; it holds up nobody else."""
+        ...
+
 
 class BlockingWaiter:
     """Blocks the calling thread. Parts of a plan run one after the other."""
@@ -43,6 +47,9 @@ class BlockingWaiter:
 
     async def gather(self, parts: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         return [await part for part in parts]
+
+    async def compute(self, work: Callable[[], T]) -> T:
+        return work()
 
 
 class AsyncWaiter:
@@ -78,6 +85,11 @@ class AsyncWaiter:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(part) for part in parts]
         return [task.result() for task in tasks]
+
+    async def compute(self, work: Callable[[], T]) -> T:
+        import asyncio
+
+        return await asyncio.to_thread(work)
 
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:
