@@ -41,7 +41,7 @@ class Sitting:
 
     The run ends after `steps`, or after `minutes` of training, all sittings together; where both are given, `minutes`
     only end this sitting. The first `held_out` pictures of a source are for metrics, the next `pictures` are learnt
-    from; all are squares of `size` pixels.
+    from; all are squares of `size` pixels. `shipped`: starts from the weights in the package.
     """
 
     folder: Path
@@ -54,6 +54,7 @@ class Sitting:
     rate: float
     weight_decay: float = 0.01
     device: str = "cpu"
+    shipped: bool = False
     seed: int = 0
     checkpoint_minutes: float = 3.0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from visionrouter.backends.generative.tuning.labelled import TASKS, Labelled, Vocabulary
+from visionrouter.backends.generative.tuning.labelled import TASKS, Labelled, Source, Vocabulary
 from visionrouter.benchmarks.scenes import (
     COLOUR_NAMES,
     HELD_OUT,
@@ -17,11 +17,15 @@ from visionrouter.benchmarks.scenes import (
     Views,
     render,
     sample,
+    town,
 )
+from visionrouter.schema.task import Task
 
 RENDERED_AT_ONCE = 64
 DRAWN_ON_GPU = 256
 """Scenes from which on drawing their parameters on the GPU pays."""
+OTHER_NAMES = {"ball": "sports ball"}
+"""Town things that the proving ground calls otherwise."""
 FAR_M = 60000.0
 """Most metres that float16 holds, nearly; farther surfaces are drawn in the last place of the walk all the same."""
 
@@ -53,6 +57,101 @@ class SceneSource:
             for i in range(0, count, RENDERED_AT_ONCE)
         ]
         return Labelled.joined(parts)
+
+
+@dataclass(frozen=True)
+class TownSource:
+    """Town scenes under the names of the proving ground; what it has no name for is unlabelled. Scene i is the one of seed
+    `first_seed` + i."""
+
+    first_seed: int = 0
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Names of the proving ground."""
+        return SceneSource().vocabulary
+
+    def __len__(self) -> int:
+        return 1 << 31
+
+    def pictures(self, start: int, count: int, size: int, device: torch.device) -> Labelled:
+        """Render scenes."""
+        seeds = range(self.first_seed + start, self.first_seed + start + count)
+        scenes = town.sample(seeds).to(device)
+        parts = [
+            renamed(town.render(scenes[i : i + RENDERED_AT_ONCE], size, size), self.vocabulary)
+            for i in range(0, count, RENDERED_AT_ONCE)
+        ]
+        return Labelled.joined(parts)
+
+
+@dataclass(frozen=True)
+class EverywhereSource:
+    """The town and the four worlds by turns: even places are the town's."""
+
+    first_seed: int = 0
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Names of the proving ground."""
+        return SceneSource().vocabulary
+
+    def __len__(self) -> int:
+        return 1 << 31
+
+    def pictures(self, start: int, count: int, size: int, device: torch.device) -> Labelled:
+        """Render scenes."""
+        first, last = -(-start // 2), -(-(start + count) // 2)
+        both = [
+            TownSource(self.first_seed).pictures(first, last - first, size, device),
+            SceneSource("mixed", self.first_seed).pictures(
+                start // 2, (start + count) // 2 - start // 2, size, device
+            ),
+        ]
+        order = torch.tensor([place % 2 for place in range(start, start + count)]).argsort(stable=True)
+        return Labelled.joined([part for part in both if len(part)])[order.argsort()]
+
+
+def source_of(world: str, first_seed: int) -> Source:
+    """Scenes of one world, of "mixed" ones, of the "town", or of "everywhere"."""
+    match world:
+        case "town":
+            return TownSource(first_seed)
+        case "everywhere":
+            return EverywhereSource(first_seed)
+        case _:
+            return SceneSource(world, first_seed)
+
+
+def renamed(views: Views, vocabulary: Vocabulary) -> Labelled:
+    """Town views with their truth under other names."""
+    stuff = torch.tensor([_place(name, vocabulary.stuff) for name in town.STUFF])
+    things = torch.tensor([_place(OTHER_NAMES.get(name, name), vocabulary.things) for name in town.THINGS])
+    colours = torch.tensor([_place(name, vocabulary.colours) for name in town.COLOUR_NAMES])
+    instance, semantic = views.instance.long(), views.semantic.long()
+    ground = 1 + stuff[semantic.clamp_max(len(stuff) - 1)]
+    region = torch.where(instance > 0, instance + len(vocabulary.stuff), ground)
+    region = torch.where((instance == 0) & (semantic >= len(stuff)), 0, region)
+    of_class, colour = views.objects.class_id.long() - len(stuff), views.objects.colour.long()
+    slots = (len(views), vocabulary.slots)
+    thing, painted = torch.full(slots, -1), torch.full(slots, -1)
+    thing[:, : of_class.shape[1]] = torch.where(of_class >= 0, things[of_class.clamp_min(0)], -1)
+    painted[:, : colour.shape[1]] = torch.where(colour >= 0, colours[colour.clamp_min(0)], -1)
+    answers = torch.tensor([task is not Task.POSE for task in TASKS])
+    return Labelled(
+        rgb=(views.rgb * 255).round().to(torch.uint8),
+        depth_m=_half(views.depth_m),
+        normals=(views.normals * 127).round().to(torch.int8),
+        region=region.to(torch.uint8),
+        thing=thing.to(torch.int16),
+        colour=painted.to(torch.int16),
+        keypoints=torch.zeros(*slots, 17, 3),
+        answers=answers.expand(len(views), -1).clone(),
+    )
+
+
+def _place(name: str, names: tuple[str, ...]) -> int:
+    return names.index(name) if name in names else -1
 
 
 def labelled(views: Views) -> Labelled:

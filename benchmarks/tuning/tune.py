@@ -23,7 +23,7 @@ ROOMS = {"unet": "unet", "sam": "sam_tiny", "yolo": "scene_yolo"}
 
 
 class ScenesSection(Section):
-    """Rendered scenes as training data."""
+    """Rendered scenes as training data: of one world, "mixed", "town", or "everywhere", which is half town, half mixed."""
 
     world: str = "mixed"
     first_seed: int = Field(default=0, ge=0, lt=900_000_000)
@@ -52,6 +52,8 @@ class SpecialistSection(Section):
     batch: int = Field(default=12, ge=2)
     learning_rate: float = Field(default=8e-4, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
+    start: Literal["shipped"] | None = None
+    """What it starts from: the weights in the package; where null, those of its encoder alone, or none."""
     seed: int = 0
     checkpoint_minutes: float = Field(default=3.0, gt=0)
 
@@ -75,9 +77,9 @@ class RunConfig(Section):
     def source(self) -> Source:
         """Where the pictures come from."""
         if self.labelled is None:
-            from visionrouter.benchmarks.tuning.source import SceneSource
+            from visionrouter.benchmarks.tuning.source import source_of
 
-            return SceneSource(self.scenes.world, self.scenes.first_seed)
+            return source_of(self.scenes.world, self.scenes.first_seed)
         from visionrouter.backends.generative.tuning.folder import LabelledFolder
 
         own = self.labelled
@@ -132,6 +134,7 @@ def _train(
         rate=section.learning_rate,
         weight_decay=section.weight_decay,
         device=device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        shipped=section.start == "shipped",
         seed=section.seed,
         checkpoint_minutes=section.checkpoint_minutes,
     )

@@ -18,6 +18,7 @@ from visionrouter.backends.generative.tuning.labelled import Labelled, Source, V
 from visionrouter.backends.specialist.embedded import FOLDER
 from visionrouter.backends.specialist.pictures import kept, mirrored
 from visionrouter.backends.specialist.sitting import Sitting, familiar, fit, save
+from visionrouter.backends.specialist.trained import Trained
 from visionrouter.backends.specialist.unet.network import (
     STRIDE,
     Heads,
@@ -45,12 +46,17 @@ def train(source: Source, sitting: Sitting) -> dict[str, float] | None:
     torch.manual_seed(sitting.seed)
     classes = (*source.vocabulary.stuff, *source.vocabulary.things)
     unseen, bank = sitting.pictures_of(source)
-    network = build(len(classes))
+    network, whole, first = build(len(classes)), sitting, 0
     _load_encoder(network)
-    network = network.to(sitting.device)
-    first = _train_decoder(network, bank, source.vocabulary, sitting)
-    if first is None:
-        return None
+    if sitting.shipped:
+        Trained.read("unet").fill(lambda: network, sitting.device)
+    else:
+        network = network.to(sitting.device)
+        whole = sitting.part(1 - DECODER_SHARE)
+        decoded = _train_decoder(network, bank, source.vocabulary, sitting)
+        if decoded is None:
+            return None
+        first = decoded
 
     def loss_of_step(rng: np.random.Generator, noise: torch.Generator) -> Tensor:
         some = bank[torch.as_tensor(rng.integers(len(bank), size=sitting.batch), device=sitting.device)]
@@ -61,7 +67,7 @@ def train(source: Source, sitting: Sitting) -> dict[str, float] | None:
             output = decode(network, encode(network, rgb))
         return _loss(split(output), Truth.of(some, source.vocabulary))
 
-    steps = fit(network, loss_of_step, sitting.part(1 - DECODER_SHARE))
+    steps = fit(network, loss_of_step, whole)
     if steps is None:
         return None
     metrics = {"decoder_steps": float(first), "steps": float(steps), "pictures": float(steps * sitting.batch)}
