@@ -8,6 +8,8 @@ from pathlib import Path
 from visionrouter.backends.weights import combined_digest, verify
 
 FOLDER = Path(__file__).with_name("weights")
+ENCODER_WEIGHTS = FOLDER / "efficientnet_lite0_timm.safetensors"
+"""ImageNet's: what the specialists trained here begin with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
-"""The network: Segment Anything (Kirillov et al. 2023, arXiv 2304.02643) of 4 M parameters.
+"""The network: Segment Anything (Kirillov et al. 2023, arXiv 2304.02643) of 5 M parameters.
 
-Made of the classes of `segment_anything.modeling`: a windowed ViT on patches of 8 pixels, the prompt encoder and the
-two-way mask decoder. Logits come at half the side of the input. Only points and boxes are prompts; masks are not.
+The prompt encoder, the two-way mask decoder and the whole are the classes of `segment_anything.modeling`; the image
+encoder is convolutional and begins with ImageNet's weights. Logits come at half the side of the input. Only points and
+boxes are prompts; masks are not.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from visionrouter.backends.specialist.libraries import require
@@ -16,28 +16,22 @@ if TYPE_CHECKING:
 
 SIDE = 256
 PATCH = 8
-WIDTH, DEPTH, HEADS = 192, 6, 6
-WINDOW, GLOBAL_BLOCKS = 8, (2, 5)
+"""Pixels of the input's side to one of the features."""
 PROMPT_WIDTH = 128
+TRUNK = "tf_efficientnet_lite0"
+MIDDLE = 127.5
+"""The trunk saw pixels from -1 to 1."""
 
 
 def build(side: int = SIDE, name: str = "sam_tiny") -> Any:
     """A `Sam` with random weights that sees squares of `side` pixels. Raises `MissingExtraError` without its library."""
     parts = require("segment_anything.modeling", name, "sam")
-    nn = require("torch.nn", name, "sam")
+    common = require("segment_anything.modeling.common", name, "sam")
+    timm = require("timm", name, "sam")
+    from visionrouter.backends.specialist.sam_tiny.encoder import Encoder
+
     grid = side // PATCH
-    encoder = parts.ImageEncoderViT(
-        img_size=side,
-        patch_size=PATCH,
-        embed_dim=WIDTH,
-        depth=DEPTH,
-        num_heads=HEADS,
-        out_chans=PROMPT_WIDTH,
-        norm_layer=partial(nn.LayerNorm, eps=1e-6),
-        use_rel_pos=True,
-        window_size=WINDOW,
-        global_attn_indexes=GLOBAL_BLOCKS,
-    )
+    encoder = Encoder(side, PROMPT_WIDTH, timm.create_model(TRUNK), common.LayerNorm2d)
     prompts = parts.PromptEncoder(
         embed_dim=PROMPT_WIDTH,
         image_embedding_size=(grid, grid),
@@ -51,7 +45,7 @@ def build(side: int = SIDE, name: str = "sam_tiny") -> Any:
         iou_head_depth=3,
         iou_head_hidden_dim=PROMPT_WIDTH,
     )
-    return parts.Sam(encoder, prompts, decoder)
+    return parts.Sam(encoder, prompts, decoder, pixel_mean=[MIDDLE] * 3, pixel_std=[MIDDLE] * 3)
 
 
 def encode(sam: Any, rgb: Tensor) -> Tensor:

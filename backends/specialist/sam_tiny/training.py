@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, binary_cross_entropy_with_logits, interpolate
 
 from visionrouter.backends.generative.tuning.damage import damage, recolour
 from visionrouter.backends.generative.tuning.labelled import Labelled, Source, Vocabulary
+from visionrouter.backends.specialist.embedded import ENCODER_WEIGHTS
 from visionrouter.backends.specialist.familiarity import pooled
 from visionrouter.backends.specialist.pictures import mirrored, visible, zoomed
+from visionrouter.backends.specialist.sam_tiny.encoder import start_from
 from visionrouter.backends.specialist.sam_tiny.network import build, decode, encode
 from visionrouter.backends.specialist.sitting import Sitting, familiar, fit, save
 
@@ -44,7 +47,9 @@ def train(source: Source, sitting: Sitting, *, prompts: int = 8) -> dict[str, fl
     """
     torch.manual_seed(sitting.seed)
     unseen, bank = (_with_objects(some, source.vocabulary) for some in sitting.pictures_of(source))
-    sam = build(sitting.size).to(sitting.device)
+    sam = build(sitting.size)
+    start_from(sam.image_encoder, load_file(ENCODER_WEIGHTS))
+    sam = sam.to(sitting.device)
 
     def loss_of_step(rng: np.random.Generator, noise: torch.Generator) -> Tensor:
         some = bank[torch.as_tensor(rng.integers(len(bank), size=sitting.batch), device=sitting.device)]

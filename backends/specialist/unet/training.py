@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from visionrouter.backends.generative.tuning.damage import damage, recolour
 from visionrouter.backends.generative.tuning.labelled import Labelled, Source, Vocabulary
-from visionrouter.backends.specialist.embedded import FOLDER
+from visionrouter.backends.specialist.embedded import ENCODER_WEIGHTS
 from visionrouter.backends.specialist.pictures import kept, mirrored
 from visionrouter.backends.specialist.sitting import Sitting, familiar, fit, save
 from visionrouter.backends.specialist.trained import Trained
@@ -30,7 +30,6 @@ from visionrouter.backends.specialist.unet.network import (
     split,
 )
 
-ENCODER_WEIGHTS = FOLDER / "efficientnet_lite0_timm.safetensors"
 IGNORED = 255
 DECODER_SHARE = 0.75
 """Share of the run in which the decoder alone learns."""
