@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from typing import Annotated, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from visionrouter.schema.errors import SchemaError
+from visionrouter.schema.forms import JsonForm
 
 F32 = npt.NDArray[np.float32]
 U8 = npt.NDArray[np.uint8]
@@ -103,32 +104,37 @@ def _npz_decode(value: object) -> npt.NDArray[Any]:
     return values
 
 
-def _rows(dtype: type[np.generic], *tail: int) -> PlainValidator:
+def _rows(dtype: type[np.generic], *tail: int) -> Callable[[object], npt.NDArray[Any]]:
     def decode(value: object) -> npt.NDArray[Any]:
         if isinstance(value, np.ndarray):
             return value
         return np.asarray(value, dtype).reshape(-1, *tail)
 
-    return PlainValidator(decode)
+    return decode
 
 
-_to_list = PlainSerializer(lambda a: a.tolist(), when_used="json")
-_numbers = {"type": "array", "items": {"type": "number"}}
+def _to_list(array: npt.NDArray[Any]) -> object:
+    return array.tolist()
+
+
+def _list_of(items: dict[str, Any], **more: int) -> dict[str, Any]:
+    return {"type": "array", "items": items, **more}
+
+
+_numbers = _list_of({"type": "number"})
 
 
 def _matrix(columns: int) -> dict[str, Any]:
-    return {"type": "array", "items": {**_numbers, "minItems": columns, "maxItems": columns}}
+    return _list_of({**_numbers, "minItems": columns, "maxItems": columns})
 
 
-Scores = Annotated[F32, _rows(np.float32), _to_list, WithJsonSchema(_numbers)]
+Scores = Annotated[F32, JsonForm(_rows(np.float32), _to_list, _numbers)]
 """float32 (N,), a JSON list of numbers."""
-Boxes = Annotated[F32, _rows(np.float32, 4), _to_list, WithJsonSchema(_matrix(4))]
+Boxes = Annotated[F32, JsonForm(_rows(np.float32, 4), _to_list, _matrix(4))]
 """float32 (N, 4), a JSON list of [x1, y1, x2, y2]."""
-Points = Annotated[F32, _rows(np.float32, 2), _to_list, WithJsonSchema(_matrix(2))]
+Points = Annotated[F32, JsonForm(_rows(np.float32, 2), _to_list, _matrix(2))]
 """float32 (N, 2), a JSON list of [x, y]."""
-Indices = Annotated[
-    U8, _rows(np.uint8), _to_list, WithJsonSchema({"type": "array", "items": {"type": "integer"}})
-]
+Indices = Annotated[U8, JsonForm(_rows(np.uint8), _to_list, _list_of({"type": "integer"}))]
 """uint8 (N,), a JSON list of integers."""
 
 
@@ -139,9 +145,7 @@ def _keypoints(value: object) -> npt.NDArray[Any]:
     return array if array.ndim == 3 else np.zeros((0, 0, 2), np.float32)
 
 
-Keypoints = Annotated[
-    F32, PlainValidator(_keypoints), _to_list, WithJsonSchema({"type": "array", "items": _matrix(2)})
-]
+Keypoints = Annotated[F32, JsonForm(_keypoints, _to_list, _list_of(_matrix(2)))]
 """float32 (N, K, 2), a JSON list of people, each a list of [x, y]."""
 
 
@@ -152,42 +156,30 @@ def _grid(value: object) -> npt.NDArray[Any]:
     return array if array.ndim == 2 else np.zeros((0, 0), np.float32)
 
 
-Grid = Annotated[F32, PlainValidator(_grid), _to_list, WithJsonSchema({"type": "array", "items": _numbers})]
+Grid = Annotated[F32, JsonForm(_grid, _to_list, _list_of(_numbers))]
 """float32 (N, K), a JSON list of lists of numbers."""
 
-Masks = Annotated[
-    Bool,
-    PlainValidator(_rle_decode),
-    PlainSerializer(_rle_encode, when_used="json"),
-    WithJsonSchema(
-        {
-            "type": "object",
-            "description": "N masks of one size as compressed COCO RLE",
-            "properties": {
-                "size": {"type": "array", "items": {"type": "integer"}, "minItems": 2, "maxItems": 2},
-                "counts": {"type": "array", "items": {"type": "string"}},
-            },
-            "required": ["size", "counts"],
-        }
-    ),
-]
+_rle_schema = {
+    "type": "object",
+    "description": "N masks of one size as compressed COCO RLE",
+    "properties": {
+        "size": _list_of({"type": "integer"}, minItems=2, maxItems=2),
+        "counts": _list_of({"type": "string"}),
+    },
+    "required": ["size", "counts"],
+}
+Masks = Annotated[Bool, JsonForm(_rle_decode, _rle_encode, _rle_schema)]
 """bool (N, H, W), compressed COCO RLE in JSON."""
 
-_dense_schema = WithJsonSchema(
-    {
-        "type": "object",
-        "description": "base64 of a compressed numpy .npz with one array `values`",
-        "properties": {"npz": {"type": "string", "contentEncoding": "base64"}},
-        "required": ["npz"],
-    }
-)
-Dense = Annotated[
-    F32, PlainValidator(_npz_decode), PlainSerializer(_npz_encode, when_used="json"), _dense_schema
-]
+_dense_schema = {
+    "type": "object",
+    "description": "base64 of a compressed numpy .npz with one array `values`",
+    "properties": {"npz": {"type": "string", "contentEncoding": "base64"}},
+    "required": ["npz"],
+}
+Dense = Annotated[F32, JsonForm(_npz_decode, _npz_encode, _dense_schema)]
 """float32 dense map, exact npz in JSON."""
-DenseU8 = Annotated[
-    U8, PlainValidator(_npz_decode), PlainSerializer(_npz_encode, when_used="json"), _dense_schema
-]
+DenseU8 = Annotated[U8, JsonForm(_npz_decode, _npz_encode, _dense_schema)]
 """uint8 dense map, exact npz in JSON."""
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
 
 from visionrouter.schema.arrays import (
     Bool,
@@ -22,6 +21,7 @@ from visionrouter.schema.arrays import (
     check,
     fail,
 )
+from visionrouter.schema.forms import ToldBy
 from visionrouter.schema.task import Operation
 
 
@@ -194,9 +194,7 @@ class Entity:
     unit: str | None = None
 
 
-Part = Annotated[
-    Detections | Segmentation | DepthMap | NormalMap | Poses | Classification, Field(discriminator="kind")
-]
+Part = Annotated[Detections | Segmentation | DepthMap | NormalMap | Poses | Classification, ToldBy("kind")]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,7 +215,7 @@ class Composite(Record):
 
 Payload = Annotated[
     Detections | Segmentation | DepthMap | NormalMap | Poses | Classification | Composite,
-    Field(discriminator="kind"),
+    ToldBy("kind"),
 ]
 
 

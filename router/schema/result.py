@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, PlainValidator
-
 from visionrouter.schema.arrays import Dense, DenseU8, Indices, Record
 from visionrouter.schema.decision import Decision, Outcome, Risk, Verdict
+from visionrouter.schema.forms import JsonForm
 from visionrouter.schema.payload import Payload
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.task import Task
@@ -42,7 +41,7 @@ class Candidate(Record):
         return self.verdict.accepted
 
 
-InMemory = Annotated[tuple[Candidate, ...], PlainValidator(lambda _: ()), Field(exclude=True)]
+InMemory = Annotated[tuple[Candidate, ...], JsonForm(lambda _: (), lambda _: (), {})]
 """Candidates, which the JSON form leaves out."""
 
 
@@ -69,7 +68,7 @@ class Result(Record):
     sources: tuple[str, ...] = ()
     element_sources: Indices | None = None
     source_map: DenseU8 | None = None
-    candidates: InMemory = field(default=(), compare=False, repr=False)
+    candidates: InMemory = field(default=(), compare=False, repr=False, metadata={"exclude": True})
 
     @property
     def answered(self) -> bool:
