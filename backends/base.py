@@ -61,6 +61,22 @@ class Weights:
     patterns: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """How often what a backend had made of an image served a later question on it, and how often it had to be made.
+
+    Counted by image asked after, since the backend was made.
+    """
+
+    hits: int = 0
+    misses: int = 0
+
+    @property
+    def hit_rate(self) -> float:
+        """Share that was there already; 0 before the first."""
+        return self.hits / max(1, self.hits + self.misses)
+
+
 class Backend(ABC):
     """A model that answers queries, synchronously and batch-first.
 
@@ -75,6 +91,11 @@ class Backend(ABC):
     def restarts(self) -> int:
         """Times it was made anew after it was lost."""
         return 0
+
+    @property
+    def reuse(self) -> Reuse | None:
+        """What its embeddings of images saved so far; None where it keeps none. Asked from any thread."""
+        return None
 
     def load(self) -> None:
         """Read weights. Idempotent. Raises `MissingExtraError` or `WeightsError` naming the mend."""

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from visionrouter.backends.base import Backend
+from visionrouter.backends.base import Backend, Reuse
 from visionrouter.backends.fake import FakeBackend
 from visionrouter.schema.errors import ResourceError
 from visionrouter.schema.image import Image
@@ -71,6 +71,10 @@ class FaultyBackend(Backend):
 
     def unavailable(self) -> str | None:
         return self._inner.unavailable()
+
+    @property
+    def reuse(self) -> Reuse | None:
+        return self._inner.reuse
 
     def close(self) -> None:
         self._inner.close()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checka
 import numpy as np
 
 from visionrouter.backends.base import Backend
-from visionrouter.cache import ResultCache, cache_key
+from visionrouter.cache import CacheState, ResultCache, cache_key
 from visionrouter.confidence.calibrations import Calibrations, Drift, scope_of
 from visionrouter.confidence.drift import Suspension
 from visionrouter.confidence.scope import MadeWith, Scope
@@ -279,6 +279,10 @@ class Router:
     def states(self) -> dict[str, LaneState]:
         """Breaker state and load of every backend, now."""
         return self._engine.states()
+
+    def cache_state(self) -> CacheState | None:
+        """What the result cache holds, and how often it helped; None without one."""
+        return None if self._cache is None else self._cache.state
 
     def warm_up(self) -> None:
         """Read every backend's weights now. Raises the first `BackendError` met."""

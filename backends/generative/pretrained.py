@@ -130,10 +130,10 @@ class DiffusersBackend(Backend):
 
     def _loaded(self) -> Any:
         if self._opened is None:
-            folders = self._find()
             with required(self.spec.name):
                 for module in self.spec.requires:
                     import_module(module)
+            folders = self._find()
             with enough_memory(self.spec.name, 0):
                 self._opened = self.open(folders)
         return self._opened

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from visionrouter.backends.base import Backend
+from visionrouter.backends.base import Backend, Reuse
 from visionrouter.backends.isolation.process import Child
 from visionrouter.backends.registry import Recipe
 from visionrouter.schema.errors import CrashedError, LostError
@@ -59,10 +59,16 @@ class IsolatedBackend(Backend):
         self._owner = os.getpid()
         self._starts = self._deaths = 0
         self._rest_until_s = 0.0
+        self._reuse: Reuse | None = None
 
     @property
     def restarts(self) -> int:
         return max(0, self._starts - 1)
+
+    @property
+    def reuse(self) -> Reuse | None:
+        """As the child told with its last answer; a new child counts from 0."""
+        return self._reuse
 
     @property
     def pid(self) -> int | None:
@@ -83,12 +89,14 @@ class IsolatedBackend(Backend):
             self._bury(child)
             raise
         self._deaths = 0
+        self._reuse = child.reuse
         return predictions
 
     def after_fork(self) -> bool:
         if self._owner != os.getpid():
             child, self._child = self._child, None
             self._owner, self._starts, self._deaths = os.getpid(), 0, 0
+            self._reuse = None
             if child is not None:
                 child.forget()
         return True

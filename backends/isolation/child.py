@@ -67,7 +67,9 @@ def _answer(backend: Backend, message: dict[str, Any], arena: Arena, landing: La
     packer = Packer()
     form = packer.pack(predictions)
     packer.write(arena.memory(packer.size))
-    return {"ok": form, "size": packer.size}
+    reuse = backend.reuse
+    kept = None if reuse is None else [reuse.hits, reuse.misses]
+    return {"ok": form, "size": packer.size, "reuse": kept}
 
 
 def _name(error: BaseException) -> str:

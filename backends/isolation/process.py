@@ -16,6 +16,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from visionrouter.backends.base import Reuse
 from visionrouter.backends.isolation.arena import Arena
 from visionrouter.backends.isolation.codec import Landing, Packer, unpack
 from visionrouter.backends.isolation.raising import raised
@@ -43,6 +44,7 @@ class Child:
 
     def __init__(self, recipe: Mapping[str, Any], name: str) -> None:
         self.name = name
+        self.reuse: Reuse | None = None
         self._recipe = dict(recipe)
         self._arena = Arena()
         ours, theirs = socket.socketpair()
@@ -84,6 +86,8 @@ class Child:
         predictions: tuple[Prediction, ...] = unpack(
             reply["ok"], Landing().copy(self._arena.memory(reply["size"]), reply["size"])
         )
+        kept = reply["reuse"]
+        self.reuse = None if kept is None else Reuse(*kept)
         return predictions
 
     def resident_mb(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from visionrouter.backends.base import Backend, BackendSpec, Kind
+from visionrouter.backends.base import Backend, BackendSpec, Kind, Reuse
 from visionrouter.backends.weights import combined_digest
 from visionrouter.schema.errors import BackendError, ProfileError
 from visionrouter.schema.payload import Segmentation
@@ -24,6 +24,11 @@ class Chain(Backend):
     """
 
     _parts: Sequence[Backend]
+
+    @property
+    def reuse(self) -> Reuse | None:
+        found = [part.reuse for part in self._parts if part.reuse is not None]
+        return Reuse(sum(f.hits for f in found), sum(f.misses for f in found)) if found else None
 
     def load(self) -> None:
         for part in self._parts:

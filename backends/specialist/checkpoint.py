@@ -113,9 +113,9 @@ class CheckpointBackend(Backend):
 
     def _loaded(self) -> Any:
         if self._model is None:
-            folder = self._find()
             for module in self.spec.requires:
                 require(module, self.spec.name, self.spec.extra or "all")
+            folder = self._find()
             device, dtype = place(self.origin.device, self.origin.precision)
             with enough_memory(self.spec.name, 0):
                 self._model = self.open(folder, device, dtype)

@@ -147,11 +147,20 @@ def explain(
 @cli.command()
 @click.option("--profile", default="nano", show_default=True, help="A profile's name, or a YAML file.")
 @click.option("--check", is_flag=True, help="Load each one for real.")
+@click.option("--live", metavar="URL|FILE", help="Of a running router instead, as its metrics there tell.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
-def backends(profile: str, check: bool, as_json: bool) -> None:
-    """List a profile's backends: tasks, kind, licence, size, and whether each loads here."""
-    from visionrouter.cli.backends import as_table, rows
+def backends(profile: str, check: bool, live: str | None, as_json: bool) -> None:
+    """List a profile's backends: tasks, kind, licence, size, and whether each loads here.
 
+    With --live, those of a running router: breakers, queues, restarts, embeddings reused.
+    """
+    from visionrouter.cli.backends import as_live_table, as_table, rows
+    from visionrouter.cli.live import live as told_by
+
+    if live is not None:
+        told = told_by(live)
+        click.echo(json.dumps([one.plain() for one in told]) if as_json else as_live_table(told))
+        return
     found = rows(profile, check)
     click.echo(json.dumps(found) if as_json else as_table(found))
 

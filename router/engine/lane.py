@@ -45,4 +45,5 @@ class Lane:
             discarded=worker.discarded,
             late=worker.late,
             restarts=self.backend.restarts,
+            reuse=self.backend.reuse,
         )

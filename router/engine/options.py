@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from visionrouter.backends.base import Reuse
 from visionrouter.engine.breaker import BreakerCounts, BreakerOptions, BreakerState
 from visionrouter.schema.errors import SchemaError
 
@@ -36,7 +37,8 @@ class LaneState:
     `waiting` and `running` count jobs now; `oldest_ms` is how long the first of the waiting has waited, `waited_ms` and
     `typical_ms` (None before the first) are running means of the wait and of a batch. Of jobs that came to nothing:
     `refused` at a full queue, `shed` out of it for others, `discarded` before they ran since nobody waited any more,
-    `late` answered past their time. `restarts` counts processes replaced.
+    `late` answered past their time. `restarts` counts processes replaced. `reuse`: what embeddings kept over
+    prompts saved, None where the backend keeps none.
     """
 
     breaker: BreakerState
@@ -51,6 +53,7 @@ class LaneState:
     discarded: int
     late: int
     restarts: int
+    reuse: Reuse | None
 
     @property
     def pending(self) -> int:

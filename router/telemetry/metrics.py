@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from visionrouter.engine.breaker import BreakerState
-from visionrouter.engine.options import LaneState
 from visionrouter.schema.decision import Attempt, Decision, Outcome
 from visionrouter.schema.errors import MissingExtraError
+from visionrouter.telemetry.watching import Watched, Watching
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
-    from prometheus_client.core import Metric
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _OVERHEAD = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25)
 
 
-class Watched(Protocol):
-    """A router, as far as its lanes go."""
-
-    def states(self) -> Mapping[str, LaneState]: ...
-
-
 class Metrics:
-    """Counts and times every decision, and shows the lanes of the routers it watches whenever it is scraped.
+    """Counts and times every decision, and shows what the routers it watches are doing whenever it is scraped.
 
     `registry`: where the metrics are registered (default: the library's own). Raises `MissingExtraError` without
     prometheus-client.
@@ -70,12 +61,12 @@ class Metrics:
             ("backend", "task"),
             registry=where,
         )
-        self._lanes = _Lanes()
-        where.register(self._lanes)
+        self._watching = Watching()
+        where.register(self._watching)
 
     def watch(self, router: Watched, name: str = "default") -> None:
-        """Show the router's queues and breakers, under the label `router`, until it is let go."""
-        self._lanes.watched[name] = ref(router)
+        """Show the router's queues, breakers and caches, under the label `router`, until it is let go."""
+        self._watching.routers[name] = ref(router)
 
     def record(self, decision: Decision) -> None:
         task = decision.task.value
@@ -99,49 +90,3 @@ class Metrics:
         for one, other in pairwise(attempts):
             if not one.verdict.accepted:
                 self._fallbacks.labels(one.backend, other.backend, one.verdict.reason.value).inc()
-
-
-class _Lanes:
-    """A collector of what the lanes of living routers are doing at the time of a scrape."""
-
-    def __init__(self) -> None:
-        self.watched: dict[str, ref[Watched]] = {}
-
-    def describe(self) -> Iterable[Metric]:
-        """Nothing: the names are not known before there is a router."""
-        return ()
-
-    def collect(self) -> Iterator[Metric]:
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
-        labels = ("router", "backend")
-        depth = GaugeMetricFamily("visionrouter_queue_depth", "Jobs waiting.", labels=labels)
-        running = GaugeMetricFamily("visionrouter_running", "Jobs under way.", labels=labels)
-        oldest = GaugeMetricFamily(
-            "visionrouter_queue_oldest_seconds", "Wait of the first in the queue.", labels=labels
-        )
-        state = GaugeMetricFamily(
-            "visionrouter_breaker_state", "1 for the state a breaker is in.", labels=(*labels, "state")
-        )
-        opened = CounterMetricFamily("visionrouter_breaker_opened", "Times it opened.", labels=labels)
-        restarts = CounterMetricFamily("visionrouter_restarts", "Processes replaced.", labels=labels)
-        dropped = CounterMetricFamily(
-            "visionrouter_dropped", "Jobs that came to nothing, by why.", labels=(*labels, "why")
-        )
-        for name, watched in list(self.watched.items()):
-            router = watched()
-            if router is None:
-                del self.watched[name]
-                continue
-            for backend, lane in router.states().items():
-                at = [name, backend]
-                depth.add_metric(at, lane.waiting)
-                running.add_metric(at, lane.running)
-                oldest.add_metric(at, lane.oldest_ms / 1000)
-                for each in BreakerState:
-                    state.add_metric([*at, each.value], float(lane.breaker is each))
-                opened.add_metric(at, lane.calls.opened)
-                restarts.add_metric(at, lane.restarts)
-                for why in ("refused", "shed", "discarded", "late"):
-                    dropped.add_metric([*at, why], getattr(lane, why))
-        yield from (depth, running, oldest, state, opened, restarts, dropped)

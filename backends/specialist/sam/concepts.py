@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from visionrouter.backends.base import BackendSpec
+from visionrouter.backends.base import BackendSpec, Reuse
 from visionrouter.backends.specialist.asked import narrow
 from visionrouter.backends.specialist.checkpoint import CheckpointBackend, Origin
 from visionrouter.backends.specialist.detected import distinct, signals_of
@@ -87,6 +87,10 @@ class Sam3(CheckpointBackend):
         return Pretrained.open(
             folder, self.spec.name, device, dtype, model="Sam3Model", processor="Sam3Processor"
         )
+
+    @property
+    def reuse(self) -> Reuse:
+        return self._embeddings.reuse
 
     def close(self) -> None:
         self._embeddings.clear()

@@ -6,15 +6,21 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from visionrouter.backends.base import Reuse
 from visionrouter.schema.image import Image
 
 T = TypeVar("T")
 
 
 class Embeddings(Generic[T]):
-    """At most `capacity` embeddings by the digest of their image, the one unused longest leaves first."""
+    """At most `capacity` embeddings by the digest of their image, the one unused longest leaves first.
+
+    They stand on the weights of the one backend that holds them, and go when it lets go of those. `reuse` counts an
+    image met twice in one call as once made and once kept.
+    """
 
     def __init__(self, capacity: int) -> None:
+        self.reuse = Reuse()
         self._capacity = capacity
         self._kept: OrderedDict[str, T] = OrderedDict()
 
@@ -36,4 +42,5 @@ class Embeddings(Generic[T]):
             self._kept.move_to_end(key)
         while len(self._kept) > self._capacity:
             self._kept.popitem(last=False)
+        self.reuse = Reuse(self.reuse.hits + len(keys) - len(new), self.reuse.misses + len(new))
         return [here[key] for key in keys]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from visionrouter.backends import hub
-from visionrouter.backends.base import BackendSpec
+from visionrouter.backends.base import BackendSpec, Reuse
 from visionrouter.backends.specialist.checkpoint import WEIGHTS, CheckpointBackend, Origin, in_batches
 from visionrouter.backends.specialist.libraries import require
 from visionrouter.backends.specialist.pretrained import finite
@@ -123,6 +123,10 @@ class Sam(CheckpointBackend):
         path = self._file(folder)
         sam = weights.build(weights.read(path, allow_pickle=self._allow_pickle), path)
         return Opened(sam.float().to(device), dtype)
+
+    @property
+    def reuse(self) -> Reuse:
+        return self._embeddings.reuse
 
     def close(self) -> None:
         self._embeddings.clear()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from visionrouter.backends.base import BackendSpec
+from visionrouter.backends.base import BackendSpec, Reuse
 from visionrouter.backends.specialist.checkpoint import CheckpointBackend, Origin, in_batches
 from visionrouter.backends.specialist.pretrained import (
     EXTRA,
@@ -79,6 +79,10 @@ class Sam2(CheckpointBackend):
 
     def open(self, folder: Path, device: Any, dtype: Any) -> Pretrained:
         return Pretrained.open(folder, self.name, device, dtype, model=self.model, processor=self.processor)
+
+    @property
+    def reuse(self) -> Reuse:
+        return self._embeddings.reuse
 
     def close(self) -> None:
         self._embeddings.clear()

@@ -15,7 +15,9 @@ from opentelemetry.trace import StatusCode
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from visionrouter.backends.base import Reuse
 from visionrouter.backends.fake import Answer, FakeBackend
+from visionrouter.cache import ResultCache
 from visionrouter.engine.breaker import BreakerOptions
 from visionrouter.engine.options import EngineOptions
 from visionrouter.router import Router
@@ -70,6 +72,34 @@ def test_a_scrape_shows_what_happened():
     assert seen["visionrouter_breaker_state", first, ("router", "main"), ("state", "closed")] == 0
     assert seen["visionrouter_breaker_opened_total", first, ("router", "main")] == 1
     assert seen["visionrouter_queue_depth", first, ("router", "main")] == 0
+
+
+class Remembering(FakeBackend):
+    reuse = Reuse(3, 1)
+
+
+def test_a_scrape_shows_what_was_reused_and_what_waits():
+    registry, cache = CollectorRegistry(), ResultCache()
+    metrics = Metrics(registry)
+    backends = [Remembering("first", inline=False), FakeBackend("second")]
+    with Router(backends, POLICY, cache=cache) as made, router() as plain:
+        metrics.watch(made, "main")
+        metrics.watch(plain, "plain")
+        for _ in range(4):
+            made.run(PHOTO, "find the dog")
+        seen = scraped(registry)
+        waited_s = made.states()["first"].waited_ms / 1000
+    main, first = ("router", "main"), ("backend", "first")
+    reuse, lookups = "visionrouter_embedding_reuse_total", "visionrouter_cache_lookups_total"
+    assert seen[reuse, first, ("outcome", "hit"), main] == 3
+    assert seen[reuse, first, ("outcome", "miss"), main] == 1
+    assert not [key for key in seen if key[0] == reuse and ("backend", "second") in key]
+    assert seen[lookups, ("outcome", "hit"), main] == 3
+    assert seen[lookups, ("outcome", "miss"), main] == 1
+    assert seen["visionrouter_cache_entries", main] == 1
+    assert seen["visionrouter_cache_bytes", main] == cache.state.bytes > 0
+    assert not [key for key in seen if key[0] == lookups and ("router", "plain") in key]
+    assert seen["visionrouter_queue_recent_wait_seconds", first, main] == pytest.approx(waited_s)
 
 
 def test_abstentions_are_counted_with_their_reason():

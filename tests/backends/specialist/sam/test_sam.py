@@ -10,9 +10,14 @@ import torch
 import transformers as hf
 from safetensors.torch import load_file
 
-from visionrouter.backends.registry import create
+from visionrouter.backends.base import Reuse
+from visionrouter.backends.fake import FakeBackend
+from visionrouter.backends.isolation import IsolatedBackend
+from visionrouter.backends.registry import Recipe, create
+from visionrouter.backends.specialist.cutout import Cutout
 from visionrouter.backends.specialist.sam import weights
 from visionrouter.backends.specialist.sam.embeddings import Embeddings
+from visionrouter.router import Router
 from visionrouter.schema.errors import BackendError, UnsupportedTargetError, WeightsError
 from visionrouter.schema.image import Image, load_image
 from visionrouter.schema.payload import Segmentation
@@ -126,6 +131,50 @@ def test_embeddings_are_few_and_the_oldest_goes() -> None:
     assert kept.of([images[1]], encode) == [1]
     assert runs == [2, 1, 1]
     assert len(kept) == 2
+    assert (kept.reuse.hits, kept.reuse.misses) == (2, 4)
+    assert kept.reuse.hit_rate == 2 / 6
+
+
+def test_an_encoder_that_fails_leaves_nothing_behind() -> None:
+    kept: Embeddings[int] = Embeddings(2)
+    image = load_image(np.zeros((2, 2, 3), np.uint8))
+
+    def broken(new: list[Image]) -> list[int]:
+        raise BackendError("no memory")
+
+    with pytest.raises(BackendError):
+        kept.of([image], broken)
+    assert kept.of([image], lambda new: [7]) == [7]
+    assert (kept.reuse.hits, kept.reuse.misses) == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["sam", "sam2", "sam3_tracker"])
+def test_what_was_reused_is_told_and_goes_with_the_weights(name: str, tiny: Tiny, image: Image) -> None:
+    with create(name, params=tiny(name)) as backend:
+        for boxes in BOXES:
+            backend.predict([boxed(image, boxes[None])])
+        assert backend.reuse is not None
+        assert (backend.reuse.hits, backend.reuse.misses) == (2, 1)
+        backend.close()
+        backend.predict([boxed(image)])
+        assert (backend.reuse.hits, backend.reuse.misses) == (2, 2)
+
+
+def test_a_router_shows_what_was_reused_also_of_a_backend_in_a_process(tiny: Tiny, image: Image) -> None:
+    recipe = Recipe("sam", params=tiny("sam"))
+    chain = Cutout(FakeBackend("finder", tasks=frozenset({Task.DETECT})), recipe.make())
+    policy = {
+        "schema_version": 1,
+        "name": "sam",
+        "default": {"route": {"try": ["any"], "accept": "always", "otherwise": "abstain"}},
+    }
+    with Router([IsolatedBackend(recipe), chain, FakeBackend()], policy) as router:
+        assert router.states()["sam"].reuse is None, "nothing was asked of the process yet"
+        for boxes in BOXES:
+            assert router.run(image, "segment this", boxes=boxes[None]).sources == ("sam",)
+        router.run(image, "segment the dog")
+        found = {name: state.reuse for name, state in router.states().items()}
+    assert found == {"sam": Reuse(2, 1), "cutout": Reuse(0, 1), "fake": None}
 
 
 @pytest.mark.parametrize("name", ["sam", "sam2"])
