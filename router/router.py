@@ -52,9 +52,9 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class ShadowRunner(Protocol):
-    """Runs other arms of a request that was answered. `submit` must neither wait nor raise."""
+    """Runs other arms of a request that was given `answer`. `submit` must neither wait nor raise."""
 
-    def submit(self, request: Request, assignment: Assignment) -> None: ...
+    def submit(self, request: Request, assignment: Assignment, answer: Result) -> None: ...
 
 
 @runtime_checkable
@@ -331,7 +331,7 @@ class Router:
             except Exception:
                 _log.exception("a sink failed to record decision %s; the answer is not affected", request.id)
         if self._shadow is not None and assignment.shadows:
-            self._shadow.submit(request, assignment)
+            self._shadow.submit(request, assignment, result)
         return result
 
     async def _single(

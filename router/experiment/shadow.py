@@ -10,10 +10,12 @@ from queue import Empty, Full, Queue
 from types import TracebackType
 from typing import Self
 
+from visionrouter.experiment.divergence import diverges
 from visionrouter.policies import Assignment
 from visionrouter.router import Router
 from visionrouter.schema.decision import Decision, Sink, VariantReason
 from visionrouter.schema.request import Request
+from visionrouter.schema.result import Result
 
 _log = logging.getLogger("visionrouter.shadow")
 
@@ -33,7 +35,8 @@ class Shadow:
 
     Hand it to the answering router: `Router(..., shadow=shadow)`. Give it backends of their own, or the same ones where
     they may be called from two routers; a GPU that both share is shared time. `sinks` get the shadows' decisions: same
-    request id, `variant_reason` `shadow`, the arm that ran. `queue_limit` shadows wait at most, and what comes beyond is
+    request id, `variant_reason` `shadow`, the arm that ran, and in `divergence` how its answer compares with the one
+    that was given, whose arrays are read for it when the shadow has run; without sinks nothing is compared. `queue_limit` shadows wait at most, and what comes beyond is
     dropped and counted; `workers` run at a time; `deadline_ms` is the budget of each.
     """
 
@@ -49,7 +52,7 @@ class Shadow:
         self._router = router
         self._sinks = tuple(sinks)
         self._deadline_ms = deadline_ms
-        self._queue: Queue[tuple[Request, Assignment]] = Queue(queue_limit)
+        self._queue: Queue[tuple[Request, Assignment, Result]] = Queue(queue_limit)
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._done = self._dropped = self._failed = 0
@@ -64,13 +67,13 @@ class Shadow:
     def stats(self) -> ShadowStats:
         return ShadowStats(self._done, self._queue.qsize(), self._dropped, self._failed)
 
-    def submit(self, request: Request, assignment: Assignment) -> None:
+    def submit(self, request: Request, assignment: Assignment, answer: Result) -> None:
         """Queue the shadows that `assignment` names. Never waits, never raises."""
         for arm in assignment.shadows:
             try:
                 if self._closed.is_set():
                     raise Full
-                self._queue.put_nowait((request, replace(assignment, variant=arm, shadows=())))
+                self._queue.put_nowait((request, replace(assignment, variant=arm, shadows=()), answer))
             except Full:
                 with self._lock:
                     self._dropped += 1
@@ -104,11 +107,11 @@ class Shadow:
     def _serve(self) -> None:
         while not self._closed.is_set():
             try:
-                request, assignment = self._queue.get(timeout=0.1)
+                request, assignment, answer = self._queue.get(timeout=0.1)
             except Empty:
                 continue
             try:
-                self._run(request, assignment)
+                self._run(request, assignment, answer)
             except Exception:
                 with self._lock:
                     self._failed += 1
@@ -116,11 +119,14 @@ class Shadow:
             finally:
                 self._queue.task_done()
 
-    def _run(self, request: Request, assignment: Assignment) -> None:
+    def _run(self, request: Request, assignment: Assignment, answer: Result) -> None:
         assigned = replace(assignment, reason=VariantReason.SHADOW)
         result = self._router.answer(replace(request, deadline_ms=self._deadline_ms), assigned)
-        decision: Decision = replace(result.decision, requested_ms=request.deadline_ms)
-        for sink in self._sinks:
-            sink.record(decision)
+        if self._sinks:
+            decision: Decision = replace(
+                result.decision, requested_ms=request.deadline_ms, divergence=diverges(answer, result)
+            )
+            for sink in self._sinks:
+                sink.record(decision)
         with self._lock:
             self._done += 1

@@ -89,6 +89,16 @@ class VariantReason(StrEnum):
     STOPPED = "stopped"  # the kill switch
 
 
+class Comparison(StrEnum):
+    """How a shadow's answer stands to the one that was given."""
+
+    AGREE = "agree"
+    DISAGREE = "disagree"
+    ONE_ANSWERED = "one_answered"  # the other abstained or failed
+    NEITHER_ANSWERED = "neither_answered"
+    INCOMPARABLE = "incomparable"  # answers of different kinds or sizes
+
+
 @dataclass(frozen=True, slots=True)
 class Risk:
     """A bound on the risk of what is accepted: at most `bound` <= `alpha` with confidence 1 - `delta`."""
@@ -144,6 +154,21 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Divergence:
+    """A shadow's answer held against the one that was given.
+
+    `answer` and `shadow` name who made each, joined by "+", or "none". `signals` are those of `merge.compare`, of a
+    composite by part ("depth.aligned_median"); `detail` says which of them speak against agreement.
+    """
+
+    comparison: Comparison
+    answer: str
+    shadow: str
+    signals: Mapping[str, float] = field(default_factory=dict)
+    detail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """The record of one request: which policy and rule, what was tried, what was said of each, how long it took.
 
@@ -152,6 +177,7 @@ class Decision:
     parts, in the order of its plan. `variant` is the arm of `experiment` that answered, None where the policy's own
     rules did; `unit` is what was hashed for it. From `criticality` on: what else conditions could read, so that another
     policy can be replayed; `requested_ms` is the deadline the request brought itself, `context` keeps its numbers, texts and truth values.
+    `divergence`: of a shadow's decision, how its answer compares with the one that was given.
     """
 
     request_id: str
@@ -180,6 +206,7 @@ class Decision:
     has_prompts: bool = False
     seed: int = 0
     context: Mapping[str, str | bool | int | float] = field(default_factory=dict)
+    divergence: Divergence | None = None
 
 
 OnError = Literal["continue", "abstain"]

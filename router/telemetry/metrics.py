@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from visionrouter.schema.decision import Attempt, Decision, Outcome
+from visionrouter.schema.decision import Attempt, Decision, Outcome, VariantReason
 from visionrouter.schema.errors import MissingExtraError
 from visionrouter.telemetry.watching import Watched, Watching
 
@@ -61,6 +61,11 @@ class Metrics:
             ("backend", "task"),
             registry=where,
         )
+        self._divergence = counter(
+            "shadow_divergence",
+            "Shadows held against the answers given, by how they compare.",
+            *("task", "answer", "shadow", "comparison"),
+        )
         self._watching = Watching()
         where.register(self._watching)
 
@@ -69,14 +74,28 @@ class Metrics:
         self._watching.routers[name] = ref(router)
 
     def record(self, decision: Decision) -> None:
+        """Count a decision. Of a shadow's, its attempts and how it compares count; a request it is not."""
+        if decision.variant_reason is VariantReason.SHADOW:
+            self._record_shadow(decision)
+        else:
+            self._record_request(decision)
+        for part in (decision, *decision.children):
+            self._record_attempts(part.attempts)
+
+    def _record_shadow(self, decision: Decision) -> None:
+        found = decision.divergence
+        if found is not None:
+            self._divergence.labels(
+                decision.task.value, found.answer, found.shadow, found.comparison.value
+            ).inc()
+
+    def _record_request(self, decision: Decision) -> None:
         task = decision.task.value
         self._requests.labels(task, decision.outcome.value, decision.policy, decision.rule).inc()
         if decision.outcome in (Outcome.ABSTAINED, Outcome.FAILED):
             self._abstentions.labels(task, decision.reason.value).inc()
         self._request.labels(task).observe(decision.elapsed_ms / 1000)
         self._overhead.labels(task).observe(max(0.0, decision.overhead_ms) / 1000)
-        for part in (decision, *decision.children):
-            self._record_attempts(part.attempts)
 
     def _record_attempts(self, attempts: tuple[Attempt, ...]) -> None:
         for attempt in attempts:
