@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from visionrouter.backends.fake import FakeBackend
-from visionrouter.benchmarks.overhead.router import ANSWER, ASKED, IMAGE, LIMITS
 from visionrouter.benchmarks.overhead.timing import machine, sequential
+from visionrouter.benchmarks.overhead.workload import ANSWER, ASKED, IMAGE, LIMITS
 from visionrouter.ledger import Ledger
 from visionrouter.policies import compile_policy, load_policy
 from visionrouter.router import Router

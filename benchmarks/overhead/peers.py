@@ -5,13 +5,24 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
 
 
-def litellm_router() -> Callable[[], object] | None:
-    """One completion through LiteLLM's router with mock answers; None where litellm is not installed."""
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One request, from a plain thread and from asyncio."""
+
+    name: str
+    ask: Callable[[], object]
+    aask: Callable[[], Awaitable[object]]
+
+
+def litellm_router() -> Peer | None:
+    """Completions through LiteLLM's router with mock answers; None where litellm is not installed."""
     if find_spec("litellm") is None:
         return None
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # it would fetch one otherwise
@@ -24,4 +35,8 @@ def litellm_router() -> Callable[[], object] | None:
     }
     router = litellm.Router(model_list=[deployment], num_retries=0)
     messages = [{"role": "user", "content": "find the dog"}]
-    return lambda: router.completion(model="detector", messages=messages)
+    return Peer(
+        f"litellm {version('litellm')} Router, mocked",
+        lambda: router.completion(model="detector", messages=messages),
+        lambda: router.acompletion(model="detector", messages=messages),
+    )

@@ -3,8 +3,9 @@
     python -m visionrouter.benchmarks.overhead.router
 
 Sequential latencies inline, through a worker thread and through a process of its own, from plain threads and from
-asyncio, beside the bare backend call and (where litellm is installed: the `bench` extra) LiteLLM's router with mock
-answers, in turns within each repeat; latencies and rates with 16 and 64 requests at a time; and the cost of each layer.
+asyncio; latencies and rates with 16 and 64 requests at a time; and the cost of each layer. Beside them, in turns within
+each repeat, the plain call of the backend's function and, where they are installed (the `bench` extra), LiteLLM's router
+with mock answers, and a model inside LitServe with the router and without.
 """
 
 from __future__ import annotations
@@ -16,14 +17,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 
-import numpy as np
-
-from visionrouter.backends.base import Backend
-from visionrouter.backends.fake import Answer, FakeBackend
 from visionrouter.backends.isolation import IsolatedBackend
 from visionrouter.backends.registry import Recipe
+from visionrouter.benchmarks.overhead import served
 from visionrouter.benchmarks.overhead.layers import layers
-from visionrouter.benchmarks.overhead.peers import litellm_router
+from visionrouter.benchmarks.overhead.peers import Peer, litellm_router
 from visionrouter.benchmarks.overhead.timing import (
     Timing,
     heading,
@@ -33,56 +31,37 @@ from visionrouter.benchmarks.overhead.timing import (
     sequential_async,
     timing,
 )
-from visionrouter.router import Router
-from visionrouter.schema.image import load_image
-from visionrouter.schema.payload import Detections
+from visionrouter.benchmarks.overhead.workload import ANSWER, ASKED, IMAGE, fake, router
 from visionrouter.schema.request import Query
-from visionrouter.schema.route import Limit
-from visionrouter.schema.task import Instruction, Target, Task
 
-IMAGE = load_image(np.zeros((480, 640, 3), np.uint8))
-ASKED = Instruction(Task.DETECT, "find the dog", (Target("dog", "the dog"),))
-ANSWER = Answer(
-    Detections(
-        np.tile(np.array([[1, 2, 30, 40]], np.float32), (10, 1)), np.full(10, 0.9, np.float32), ("dog",) * 10
-    )
-)
-LIMITS = {"fake": {Task.DETECT: {"score": Limit(min=0.5)}}}
-
-
-def router(backend: Backend) -> Router:
-    return Router([backend], limits=LIMITS)
-
-
-def fake(*, inline: bool) -> FakeBackend:
-    return FakeBackend(script=ANSWER, inline=inline, remember=False)
+PLAIN = "plain function call"
 
 
 def isolated() -> IsolatedBackend:
     return IsolatedBackend(Recipe("fake", "fake", {"remember": False}))
 
 
-def one_by_one(n: int, repeats: int) -> list[Timing]:
+def one_by_one(n: int, repeats: int, peer: Peer | None) -> list[Timing]:
     """Requests one after the other."""
-    bare, query = fake(inline=True), Query(Task.DETECT, IMAGE, ASKED.targets)
+    bare, query = fake(inline=True), Query(ASKED.task, IMAGE, ASKED.targets)
     with ExitStack() as stack:
         inline, worker, process = (
             stack.enter_context(router(b)) for b in (fake(inline=True), fake(inline=False), isolated())
         )
         calls: dict[str, Callable[[], object]] = {
-            "bare backend.predict": lambda: bare.predict([query]),
+            PLAIN: lambda: bare.predict([query]),
             "router.run, inline": lambda: inline.run(IMAGE, ASKED),
             "router.run, inline, words parsed": lambda: inline.run(IMAGE, ASKED.text),
             "router.run, worker thread": lambda: worker.run(IMAGE, ASKED),
             "router.run, process": lambda: process.run(IMAGE, ASKED),
         }
-        peer = litellm_router()
-        if peer is not None:
-            calls["litellm Router.completion, mock answer"] = peer
-        awaited = {
+        awaited: dict[str, Callable[[], Awaitable[object]]] = {
             "await router.arun, inline": lambda: inline.arun(IMAGE, ASKED),
             "await router.arun, worker thread": lambda: worker.arun(IMAGE, ASKED),
         }
+        if peer is not None:
+            calls[peer.name] = peer.ask
+            awaited[f"await {peer.name}"] = peer.aask
         measures = {name: partial(sequential, call, n) for name, call in calls.items()}
         for name, ask in awaited.items():
             measures[name] = partial(_in_a_loop, ask, n)
@@ -93,25 +72,41 @@ def _in_a_loop(ask: Callable[[], Awaitable[object]], n: int) -> list[float]:
     return asyncio.run(sequential_async(ask, n))
 
 
-def at_once(n: int, repeats: int) -> list[Timing]:
+def at_once(n: int, repeats: int, peer: Peer | None) -> list[Timing]:
     """Requests under way 16 and 64 at a time, from asyncio."""
-    rows = []
-    for inline in (True, False):
-        with router(fake(inline=inline)) as made:
+    bare, query = fake(inline=True), Query(ASKED.task, IMAGE, ASKED.targets)
+
+    async def plain() -> object:
+        return bare.predict([query])
+
+    with ExitStack() as stack:
+        inline, worker = (stack.enter_context(router(fake(inline=i))) for i in (True, False))
+        asked: dict[str, Callable[[], Awaitable[object]]] = {
+            PLAIN: plain,
+            "router.arun, inline": lambda: inline.arun(IMAGE, ASKED),
+            "router.arun, worker thread": lambda: worker.arun(IMAGE, ASKED),
+        }
+        if peer is not None:
+            asked[peer.name] = peer.aask
+        runs: dict[str, list[tuple[list[float], float]]] = {}
+        for _ in range(repeats + 1):
             for many in (16, 64):
-                runs = [asyncio.run(_streams(made, n, many)) for _ in range(repeats + 1)][1:]
-                name = f"{many} at a time, {'inline' if inline else 'worker thread'}"
-                rows.append(timing(name, [taken for taken, _ in runs], [rate for _, rate in runs]))
-    return rows
+                for name, ask in asked.items():
+                    run = asyncio.run(_streams(ask, n, many))
+                    runs.setdefault(f"{many} at a time, {name}", []).append(run)
+    return [
+        timing(name, [taken for taken, _ in got[1:]], [rate for _, rate in got[1:]])
+        for name, got in runs.items()
+    ]
 
 
-async def _streams(made: Router, n: int, many: int) -> tuple[list[float], float]:
+async def _streams(ask: Callable[[], Awaitable[object]], n: int, many: int) -> tuple[list[float], float]:
     taken: list[float] = []
 
     async def stream() -> None:
         for _ in range(n // many):
             start_s = time.perf_counter()
-            await made.arun(IMAGE, ASKED)
+            await ask()
             taken.append((time.perf_counter() - start_s) * 1e6)
 
     start_s = time.perf_counter()
@@ -126,12 +121,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     print(machine("numpy", "pydantic"))
     print(f"640x480, {options.n} requests a repeat, medians over {options.repeats} repeats\n")
+    peer = litellm_router()
     print(heading())
-    for row in one_by_one(options.n, options.repeats):
+    for row in one_by_one(options.n, options.repeats, peer):
         print(row)
     print("\n" + heading(rate="requests/s"))
-    for row in at_once(options.n, options.repeats):
+    for row in at_once(options.n, options.repeats, peer):
         print(row)
+    if served.is_here():
+        print()
+        for line in served.report(max(1, options.n // 8), 4 * options.repeats):
+            print(line)
     print("\n" + heading("microseconds, by layer"))
     for row in layers(IMAGE, ASKED, ANSWER, options.n, options.repeats):
         print(row)
