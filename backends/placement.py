@@ -43,6 +43,8 @@ def place(
 def _device(name: str | None) -> torch.device:
     import torch
 
+    if name == "cpu":  # nothing of CUDA is touched, not even to count
+        return torch.device("cpu")
     counts = {
         "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
         "mps": int(torch.backends.mps.is_available()),

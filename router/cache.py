@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 
 import numpy as np
 
+from visionrouter.fork import renew_after_fork
 from visionrouter.schema.decision import Decision, Outcome, Reason
 from visionrouter.schema.errors import SchemaError
 from visionrouter.schema.request import Request
@@ -76,6 +77,12 @@ class ResultCache:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[Result, int]] = OrderedDict()
         self._bytes = self._hits = self._misses = 0
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Whoever held the lock is not here; what it was about to count may be missing."""
+        self._lock = threading.Lock()
+        self._bytes = sum(size for _, size in self._kept.values())
 
     @property
     def state(self) -> CacheState:

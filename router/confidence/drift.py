@@ -21,6 +21,7 @@ from typing import Any, Literal, Self
 
 from visionrouter.confidence.calibrator import EvidenceMissingError
 from visionrouter.confidence.wealth import Wealth
+from visionrouter.fork import renew_after_fork
 from visionrouter.schema.errors import CalibrationError
 
 _KELLY = tuple(2.0**-k for k in range(1, 9))
@@ -70,6 +71,10 @@ class AuditWatch:
         self.alpha, self.delta, self.least_probability = alpha, delta, least_probability
         self._wealth = Wealth(len(_KELLY))
         self._suspension: Suspension | None = None
+        self._lock = threading.Lock()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
         self._lock = threading.Lock()
 
     @property
@@ -152,6 +157,10 @@ class EvidenceWatch:
             self._bags[name] = sorted(map(float, kept))
         self._wealth = {name: Wealth(len(_SLOPES) + len(_BOWLS), _JUMP) for name in self._bags}
         self._suspension: Suspension | None = None
+        self._lock = threading.Lock()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
         self._lock = threading.Lock()
 
     @property

@@ -10,7 +10,7 @@ from enum import StrEnum
 from random import Random
 from time import monotonic
 
-from visionrouter.engine.fork import renew_after_fork
+from visionrouter.fork import renew_after_fork
 from visionrouter.schema.errors import SchemaError
 
 

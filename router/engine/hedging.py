@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from visionrouter.engine.ask import Answer, Question, abandon, failure
 from visionrouter.engine.journey import Journey
 from visionrouter.engine.lane import Lane
+from visionrouter.fork import renew_after_fork
 from visionrouter.schema.decision import Reason
 from visionrouter.schema.route import Hedge
 from visionrouter.schema.task import Task
@@ -29,6 +30,10 @@ class HedgeBudget:
     def __init__(self, share: float) -> None:
         self._share = share
         self._saved = 1.0
+        self._lock = threading.Lock()
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
         self._lock = threading.Lock()
 
     def earn(self) -> None:

@@ -9,8 +9,8 @@ from concurrent.futures import InvalidStateError
 from time import perf_counter
 
 from visionrouter.backends.base import Backend
-from visionrouter.engine.fork import renew_after_fork
 from visionrouter.engine.queue import FairQueue, Job
+from visionrouter.fork import renew_after_fork
 from visionrouter.schema.errors import BackendError, ClosedError, ForkedError, LostError
 from visionrouter.schema.request import Query
 

@@ -1,9 +1,13 @@
 """A router inside somebody else's process: loops, threads, forks, and an end that leaves nothing behind."""
 
 import asyncio
+import logging
+import random
+import signal
 import subprocess
 import sys
 import threading
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +82,31 @@ def test_many_routers_later_nothing_is_left(made):
         with Router([made()], POLICY) as router:
             assert router.run(PHOTO, "find the dog").outcome is Outcome.ACCEPTED
     assert left() == before
+
+
+def test_a_process_is_left_as_it_was_found():
+    import torch
+
+    def found():
+        return {
+            "torch": (torch.get_num_threads(), torch.is_grad_enabled(), torch.get_default_dtype()),
+            "torch's random state": torch.random.get_rng_state().tolist(),
+            "cuda": torch.cuda.is_initialized(),
+            "numpy": (np.random.get_state()[1].tolist(), np.geterr()),  # noqa: NPY002
+            "random": random.getstate(),
+            "signals": {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)},
+            "logging": (logging.root.level, list(logging.root.handlers)),
+            "warnings": list(warnings.filters),
+            "folder": Path.cwd(),
+        }
+
+    photo = np.full((60, 80, 3), 120, np.uint8)
+    with Router.from_profile("nano") as router:
+        router.warm_up()  # what the libraries themselves set when they are imported is theirs
+        before = found()
+        for words in ("depth map", "segment the cat", "find every dog", "human pose"):
+            router.run(photo, words)
+    assert found() == before
 
 
 def left():

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visionrouter.backends.generative.codecs.decoded import TOLERANCE, Decoded, require_drawing
+from visionrouter.fork import renew_after_fork
 from visionrouter.schema.arrays import F32, U8
 from visionrouter.schema.errors import SchemaError
 
@@ -162,6 +163,10 @@ class _Table:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: _I32 | None = None
+        renew_after_fork(self)
+
+    def after_fork(self) -> None:
+        self._lock = threading.Lock()
 
     def entries(self) -> _I32:
         with self._lock:
