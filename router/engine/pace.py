@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from visionrouter.engine.fork import renew_after_fork
+from visionrouter.fork import renew_after_fork
 
 _UP, _DOWN = 0.5, 0.1
 """Weight of a new time above, and below, what was known."""
