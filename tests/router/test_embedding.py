@@ -65,6 +65,24 @@ def test_the_loop_stays_free_while_a_backend_works():
         assert asyncio.run(both(router)) > 5
 
 
+def test_a_task_that_is_cancelled_takes_its_waiting_job_with_it():
+    async def one_of_two(router):
+        first = asyncio.create_task(router.arun(PHOTO, "find the dog"))
+        await asyncio.sleep(0.05)  # it runs, and the other waits behind it
+        other = asyncio.create_task(router.arun(PHOTO, "find the cat"))
+        await asyncio.sleep(0.05)
+        other.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await other
+        return await first
+
+    slow = FakeBackend("slow", inline=False, script=Answer(latency_ms=300), batch_limit=1)
+    with Router([slow], POLICY) as router:
+        assert asyncio.run(one_of_two(router)).outcome is Outcome.ACCEPTED
+        router.run(PHOTO, "find the bird")
+    assert [query.targets[0].noun for query in slow.calls] == ["dog", "bird"]
+
+
 def test_routers_know_nothing_of_each_other():
     broken = FakeBackend("thread", script=Answer(error=RuntimeError("cable cut")))
     with Router([broken], POLICY) as one, Router([thread_backend()], POLICY) as other:
