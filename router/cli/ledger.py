@@ -58,11 +58,11 @@ def show(where: str, request_id: str, as_json: bool) -> None:
         records = reader.show(request_id)
         labels = list(reader.labels(records[0].decision.request_id))
     if as_json:
-        found = [
+        judged = [
             {"metric": m.metric, "value": m.value, "variant": m.variant, "source": m.source, "note": m.note}
             for m in labels
         ]
-        click.echo(json.dumps({"records": [_document(record) for record in records], "labels": found}))
+        click.echo(json.dumps({"records": [_document(record) for record in records], "labels": judged}))
         return
     for record in records:
         decision = record.decision
@@ -71,6 +71,9 @@ def show(where: str, request_id: str, as_json: bool) -> None:
         click.echo(f"  policy    {decision.policy} ({decision.policy_hash[:12]}), rule {decision.rule!r}")
         click.echo(f"  arm       {decision.variant or 'none'} ({decision.variant_reason})")
         click.echo(f"  verdict   {verdict_line(decision)}")
+        if (found := decision.divergence) is not None:
+            why = ": " + "; ".join(found.detail) if found.detail else ""
+            click.echo(f"  compared  {found.answer} and {found.shadow} {found.comparison}{why}")
         for attempt in (*decision.attempts, *(a for c in decision.children for a in c.attempts)):
             signals = ", ".join(f"{name} {value:.4g}" for name, value in attempt.signals.items())
             said = attempt.verdict.detail or attempt.verdict.reason

@@ -11,7 +11,9 @@ from visionrouter.cli.main import main
 from visionrouter.ledger import Audit, Ledger, LedgerReader
 from visionrouter.schema.decision import (
     Attempt,
+    Comparison,
     Decision,
+    Divergence,
     Outcome,
     Reason,
     VariantReason,
@@ -44,7 +46,10 @@ def shell(tmp_path, monkeypatch, capsys):
     with Ledger("ledger.db", audit=Audit(0.5)) as ledger:
         for i in range(10):
             ledger.record(decision(i))
-        ledger.record(decision(3, variant="a", variant_reason=VariantReason.SHADOW))
+        apart = Divergence(
+            Comparison.DISAGREE, "nano", "hub", {"log_scale": 0.7}, ("log_scale 0.7, limit 0.2",)
+        )
+        ledger.record(decision(3, variant="a", variant_reason=VariantReason.SHADOW, divergence=apart))
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["visionrouter", "ledger", *words])
@@ -77,6 +82,8 @@ def test_show_with_shadow_and_labels(shell):
     assert code == 0
     assert out.index("e/b") < out.index("(shadow)")
     assert "nano: within_limits [score 0.5]" in out
+    assert out.count("compared") == 1
+    assert "compared  nano and hub disagree: log_scale 0.7, limit 0.2" in out
     assert "good = 0 by ann sky at 3 m" in out
     shown = json.loads(shell("show", "ledger.db", "0003abcd", "--json")[1])
     assert len(shown["records"]) == 2
