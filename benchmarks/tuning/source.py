@@ -101,15 +101,12 @@ class EverywhereSource:
 
     def pictures(self, start: int, count: int, size: int, device: torch.device) -> Labelled:
         """Render scenes."""
-        first, last = -(-start // 2), -(-(start + count) // 2)
-        both = [
-            TownSource(self.first_seed).pictures(first, last - first, size, device),
-            SceneSource("mixed", self.first_seed).pictures(
-                start // 2, (start + count) // 2 - start // 2, size, device
-            ),
-        ]
+        town_scenes = range(-(-start // 2), -(-(start + count) // 2))
+        mixed = range(start // 2, (start + count) // 2)
+        sources = (TownSource(self.first_seed), town_scenes), (SceneSource("mixed", self.first_seed), mixed)
+        parts = [own.pictures(some.start, len(some), size, device) for own, some in sources if some]
         order = torch.tensor([place % 2 for place in range(start, start + count)]).argsort(stable=True)
-        return Labelled.joined([part for part in both if len(part)])[order.argsort()]
+        return Labelled.joined(parts)[order.argsort()]
 
 
 def source_of(world: str, first_seed: int) -> Source:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from visionrouter.backends.base import Backend, BackendSpec
+from visionrouter.backends.base import Backend, BackendSpec, Reuse
 from visionrouter.backends.specialist.familiarity import Familiarity, pooled
+from visionrouter.backends.specialist.sam.embeddings import Embeddings
 from visionrouter.backends.specialist.sam_tiny.network import build, decode, encode
 from visionrouter.backends.specialist.tasks import check_task
 from visionrouter.backends.specialist.trained import Trained
 from visionrouter.backends.specialist.window import Window
 from visionrouter.schema.arrays import F32, Bool
 from visionrouter.schema.errors import BackendError
+from visionrouter.schema.image import Image
 from visionrouter.schema.payload import Segmentation
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Prompts, Query
@@ -24,6 +26,8 @@ from visionrouter.schema.task import Task
 if TYPE_CHECKING:
     from torch import Tensor
 
+KEPT = 8
+"""Images whose features are kept for further prompts."""
 _TOKENS = 6
 """Fewest prompt tokens the network was trained with: two corners and four points."""
 _CORNERS, _NONE = (2, 3), -1
@@ -47,6 +51,7 @@ class SamTiny(Backend):
         self._trained = Trained.read("sam_tiny", folder)
         self._device = device
         self._model: tuple[Any, Familiarity | None] | None = None
+        self._embeddings: Embeddings[Tensor] = Embeddings(KEPT)
         self.spec = BackendSpec(
             name="sam_tiny",
             kind="specialist",
@@ -65,8 +70,13 @@ class SamTiny(Backend):
     def load(self) -> None:
         self._loaded()
 
+    @property
+    def reuse(self) -> Reuse | None:
+        return self._embeddings.reuse
+
     def close(self) -> None:
         self._model = None
+        self._embeddings.clear()
 
     def _loaded(self) -> tuple[Any, Familiarity | None]:
         if self._model is None:
@@ -81,10 +91,9 @@ class SamTiny(Backend):
         check_task(self.spec, query)
         asked, notes = _tokens(query.prompts, self.spec.name)
         width, height = query.image.size
-        canvas = Window(0, 0, width, height, self._trained.side, self._trained.side)
-        logits, iou, known = self._run(
-            canvas.sample(query.image.pixels), [(canvas.to_canvas(xy), kinds) for xy, kinds in asked]
-        )
+        (features,) = self._embeddings.of([query.image], self._encoded)
+        canvas = self._canvas(query.image)
+        logits, iou, known = self._run(features, [(canvas.to_canvas(xy), kinds) for xy, kinds in asked])
         masks: Bool = np.zeros((len(asked), height, width), np.bool_)
         trust: F32 = np.ones((height, width), np.float32)
         for i, logit in enumerate(_resized(logits, height, width)):
@@ -97,8 +106,22 @@ class SamTiny(Backend):
         signals = {"predicted_iou": float(iou.min()), "stability": _stability(logits), **known}
         return Prediction(payload, Evidence(signals, trust), notes=tuple(notes))
 
+    def _canvas(self, image: Image) -> Window:
+        return Window(0, 0, image.width, image.height, self._trained.side, self._trained.side)
+
+    def _encoded(self, images: Sequence[Image]) -> list[Tensor]:
+        """Features (1, C, side / 8, side / 8) of each."""
+        import torch
+
+        sam, _ = self._loaded()
+        seen = [torch.from_numpy(self._canvas(image).sample(image.pixels)) for image in images]
+        with torch.inference_mode():
+            rgb = torch.stack(seen).permute(0, 3, 1, 2).to(self._device).float() / 255
+            features = encode(sam, rgb)
+            return [features[i : i + 1] for i in range(len(images))]
+
     def _run(
-        self, canvas: np.ndarray[Any, Any], asked: Sequence[tuple[F32, list[int]]]
+        self, features: Tensor, asked: Sequence[tuple[F32, list[int]]]
     ) -> tuple[Tensor, F32, dict[str, float]]:
         """Logits (N, side / 2, side / 2) and predicted IoU (N,) of the mask chosen for each prompt; the signal
         `familiarity` where the weights bring its statistics."""
@@ -112,8 +135,6 @@ class SamTiny(Backend):
             points[i, : len(xy)] = torch.from_numpy(xy)
             labels[i, : len(kinds)] = torch.tensor(kinds)
         with torch.inference_mode():
-            rgb = torch.from_numpy(canvas).permute(2, 0, 1)[None].to(self._device).float() / 255
-            features = encode(sam, rgb)
             known = {} if familiarity is None else familiarity.signal(pooled(features))
             masks, iou = decode(
                 sam, features.expand(len(asked), -1, -1, -1), points.to(self._device), labels.to(self._device)

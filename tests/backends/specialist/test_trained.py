@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from visionrouter.backends.base import Backend
+from visionrouter.backends.base import Backend, Reuse
 from visionrouter.backends.generative.tuning.labelled import Labelled
 from visionrouter.backends.specialist.familiarity import PREFIX
 from visionrouter.backends.specialist.sitting import Sitting
@@ -107,6 +107,23 @@ def test_changed_weights_are_refused(sam_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "sam_tiny.json").unlink()
     with pytest.raises(WeightsError, match="no such card"):
         SamTiny(folder=tmp_path)
+
+
+def test_a_picture_is_encoded_once_for_many_prompts(sam_folder: Path) -> None:
+    from visionrouter.backends.specialist.sam_tiny.backend import SamTiny
+
+    backend = SamTiny(folder=sam_folder)
+    image = Image(np.random.default_rng(5).integers(0, 256, (40, 60, 3), np.uint8))
+    prompts = [Prompts(np.float32([[5, 5, 30, 30]])), Prompts(np.float32([[10, 5, 50, 30]]))]
+    asked = [Query(Task.PROMPTABLE, image, prompts=each) for each in prompts]
+    together = backend.predict(asked)
+    assert backend.reuse == Reuse(hits=1, misses=1)
+    (alone,) = SamTiny(folder=sam_folder).predict(asked[1:])
+    assert np.array_equal(together[1].payload.masks, alone.payload.masks)
+    assert together[1].evidence.signals == alone.evidence.signals
+    backend.close()
+    backend.predict(asked[:1])
+    assert backend.reuse == Reuse(hits=1, misses=2)
 
 
 def test_the_backend_computes_what_the_written_network_does(sam: Backend, sam_folder: Path) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
+from visionrouter.backends.specialist.embedded import FOLDER
 from visionrouter.backends.specialist.sitting import Sitting
+from visionrouter.backends.specialist.trained import Trained
 from visionrouter.backends.specialist.unet.backend import SceneUNet
 from visionrouter.backends.specialist.unet.network import answer, build
 from visionrouter.backends.specialist.unet.training import train
@@ -164,3 +166,20 @@ def test_changed_weights_are_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "unet.json").write_text((folder / "unet.json").read_text())
     with pytest.raises(WeightsError, match="sha256"):
         SceneUNet(folder=tmp_path).load()
+
+
+def test_training_goes_on_from_the_shipped_weights(tmp_path: Path) -> None:
+    sitting = Sitting(
+        folder=tmp_path, steps=1, pictures=4, held_out=4, size=64, batch=2, rate=1e-9, shipped=True
+    )
+    metrics = train(SceneSource(), sitting)
+    assert metrics is not None
+    assert metrics["decoder_steps"] == 0
+    assert Trained.read("unet", tmp_path).classes == Trained.read("unet").classes
+    began, ended = (load_file(folder / "unet.safetensors") for folder in (FOLDER, tmp_path))
+    moved = max(
+        float((began[name].float() - value.float()).abs().max())
+        for name, value in ended.items()
+        if name.endswith("weight") and value.is_floating_point()
+    )
+    assert moved < 1e-2
