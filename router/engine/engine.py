@@ -8,9 +8,10 @@ from itertools import pairwise
 
 from visionrouter.backends.base import Backend
 from visionrouter.confidence.calibrations import Calibrations, mended_subject
-from visionrouter.confidence.gate import calibrated_map, decide, is_empty
+from visionrouter.confidence.gate import calibrated_map, decide
 from visionrouter.confidence.scope import MadeWith
 from visionrouter.engine.ask import abandon, failure
+from visionrouter.engine.best_effort import best_effort
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.evidence import collect
 from visionrouter.engine.hedging import outrun, withdraw
@@ -104,7 +105,7 @@ class Engine:
         plan = self.itinerary(route, query, licences)
         journey = Journey(query, tags, deadline, waiter, self._pace)
         try:
-            return await (_all_merged(journey, plan) if route.merge else self._in_order(journey, plan))
+            return await (self._all_merged(journey, plan) if route.merge else self._in_order(journey, plan))
         except BaseException:
             for question in journey.open.values():
                 abandon(question)
@@ -115,11 +116,7 @@ class Engine:
         route, stops = plan.route, plan.stops
         for i, stop in enumerate(stops):
             timeout_ms = _timeout_ms(journey, plan, i)
-            if (
-                plan.hedging is not None
-                and i + 1 < len(stops)
-                and await _hedged(journey, plan, i, timeout_ms)
-            ):
+            if plan.hedging is not None and await _hedged(journey, plan, i, timeout_ms):
                 verdict, _ = await _attempt(journey, stops[i + 1], plan, _timeout_ms(journey, plan, i + 1))
                 if verdict.accepted:
                     return _finished(journey, plan, Outcome.FELL_BACK, verdict.reason, journey.candidates[-1])
@@ -133,7 +130,7 @@ class Engine:
                 joined = await self._mended(journey, plan, stop, stops[i + 1].lane, prediction)
                 if joined is not None and joined.accepted:
                     return _finished(journey, plan, Outcome.MERGED, joined.verdict.reason, joined)
-        return _exhausted(journey, plan)
+        return self._exhausted(journey, plan)
 
     async def _mended(
         self, journey: Journey, plan: Itinerary, base: Stop, patch: Lane, prediction: Prediction
@@ -150,6 +147,46 @@ class Engine:
             journey.candidates.append(joined)
         return joined
 
+    async def _all_merged(self, journey: Journey, plan: Itinerary) -> Run:
+        """Ask every stop at once; merge what is accepted."""
+        timeout_ms = journey.deadline.cap_ms(plan.route.attempt_timeout_ms, journey.reserve_ms("merge"))
+        await journey.ask_all([stop.lane for stop in plan.stops], timeout_ms)
+        for stop in plan.stops:
+            await _attempt(journey, stop, plan, timeout_ms)
+        accepted = [candidate for candidate in journey.candidates if candidate.accepted]
+        if not accepted:
+            return self._exhausted(journey, plan)
+        if len(accepted) > 1:
+            try:
+                joined = await journey.compute("merge", lambda: merged(accepted))
+            except NoTimeError:
+                journey.notes.append(f"not_merged:{Reason.DEADLINE_EXCEEDED.value}")
+            else:
+                journey.candidates.append(joined)
+                return _finished(journey, plan, Outcome.MERGED, joined.verdict.reason, joined)
+        first = accepted[0].backend == plan.stops[0].lane.name
+        outcome = Outcome.ACCEPTED if first else Outcome.FELL_BACK
+        return _finished(journey, plan, outcome, accepted[0].verdict.reason, accepted[0])
+
+    def _exhausted(self, journey: Journey, plan: Itinerary) -> Run:
+        """Nothing was accepted: the best effort, or an abstention."""
+        attempts, candidates = journey.attempts, journey.candidates
+        if not attempts:
+            denied = any(reason is Reason.LICENCE_DENIED for _, reason in plan.skipped)
+            reason = Reason.LICENCE_DENIED if denied else Reason.NO_BACKEND
+        elif len(attempts) == 1:
+            reason = attempts[0].verdict.reason
+        else:
+            reason = Reason.DEADLINE_EXCEEDED if journey.deadline.left_ms() == 0 else Reason.EXHAUSTED
+        if plan.route.otherwise == "best_effort" and candidates:
+            chosen = best_effort(
+                candidates, lambda subject: self._calibrations.limits(subject, journey.query.task)
+            )
+            return _finished(journey, plan, Outcome.DEGRADED, reason, chosen)
+        return _finished(
+            journey, plan, Outcome.ABSTAINED if candidates or not attempts else Outcome.FAILED, reason
+        )
+
 
 def _timeout_ms(journey: Journey, plan: Itinerary, i: int) -> float | None:
     """The most that stop `i` may take. The first leaves the reserve to those after it, the others share what is left."""
@@ -164,34 +201,12 @@ def _timeout_ms(journey: Journey, plan: Itinerary, i: int) -> float | None:
 async def _hedged(journey: Journey, plan: Itinerary, i: int, timeout_ms: float | None) -> bool:
     """Whether the stop after `i` answers before it."""
     hedge, budget = plan.route.hedge, plan.hedging
-    if hedge is None or budget is None:
+    if hedge is None or budget is None or i + 1 == len(plan.stops):
         return False
     primary, second = plan.stops[i].lane, plan.stops[i + 1].lane
     return await outrun(
         journey, hedge, budget, primary, timeout_ms, second, lambda: _timeout_ms(journey, plan, i + 1)
     )
-
-
-async def _all_merged(journey: Journey, plan: Itinerary) -> Run:
-    """Ask every stop at once; merge what is accepted."""
-    timeout_ms = journey.deadline.cap_ms(plan.route.attempt_timeout_ms, journey.reserve_ms("merge"))
-    await journey.ask_all([stop.lane for stop in plan.stops], timeout_ms)
-    for stop in plan.stops:
-        await _attempt(journey, stop, plan, timeout_ms)
-    accepted = [candidate for candidate in journey.candidates if candidate.accepted]
-    if not accepted:
-        return _exhausted(journey, plan)
-    if len(accepted) > 1:
-        try:
-            joined = await journey.compute("merge", lambda: merged(accepted))
-        except NoTimeError:
-            journey.notes.append(f"not_merged:{Reason.DEADLINE_EXCEEDED.value}")
-        else:
-            journey.candidates.append(joined)
-            return _finished(journey, plan, Outcome.MERGED, joined.verdict.reason, joined)
-    first = accepted[0].backend == plan.stops[0].lane.name
-    outcome = Outcome.ACCEPTED if first else Outcome.FELL_BACK
-    return _finished(journey, plan, outcome, accepted[0].verdict.reason, accepted[0])
 
 
 async def _attempt(
@@ -265,22 +280,4 @@ def _finished(
         chosen,
         journey.waited_ms,
         tuple(journey.notes),
-    )
-
-
-def _exhausted(journey: Journey, plan: Itinerary) -> Run:
-    """Nothing was accepted: the best effort (the first in the route's order that found something), or an abstention."""
-    attempts, candidates = journey.attempts, journey.candidates
-    if not attempts:
-        denied = any(reason is Reason.LICENCE_DENIED for _, reason in plan.skipped)
-        reason = Reason.LICENCE_DENIED if denied else Reason.NO_BACKEND
-    elif len(attempts) == 1:
-        reason = attempts[0].verdict.reason
-    else:
-        reason = Reason.DEADLINE_EXCEEDED if journey.deadline.left_ms() == 0 else Reason.EXHAUSTED
-    if plan.route.otherwise == "best_effort" and candidates:
-        found = (c for c in candidates if not is_empty(c.prediction.payload))
-        return _finished(journey, plan, Outcome.DEGRADED, reason, next(found, candidates[0]))
-    return _finished(
-        journey, plan, Outcome.ABSTAINED if candidates or not attempts else Outcome.FAILED, reason
     )
