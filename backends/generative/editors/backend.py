@@ -29,6 +29,7 @@ from visionrouter.backends.generative.pretrained import (
     tell_broken,
 )
 from visionrouter.backends.memory import enough_memory
+from visionrouter.backends.specialist.libraries import require
 from visionrouter.schema.arrays import U8
 from visionrouter.schema.errors import (
     BackendError,
@@ -77,7 +78,8 @@ class InstructEditor(DiffusersBackend):
         batch_limit: int = 4,
     ) -> None:
         """`source`: hub id or path of the pipeline. `transformer`: of a tuned transformer to put in it, as Open Vision
-        Banana's in FLUX.2 klein, and `transformer_folder` where it lies there, if not at the top. `adapter`: of LoRA weights. `tasks`: those the weights were tuned for, all by default.
+        Banana's in FLUX.2 klein, and `transformer_folder` where it lies there, if not at the top. `adapter`: of LoRA weights, which need
+        `visionrouter[tuning]`. `tasks`: those the weights were tuned for, all by default.
         `depth_code`: "paper" in metres, "grayscale" relative inverse depth. `normal_axes`: what red, green and blue
         hold. `wording`: other phrases by task. `votes`: how often a semantic map is drawn, each time in other colours.
         `batch_limit`: drawings a call on a GPU, for families that take several. On a CPU each is its own call, so that it
@@ -113,6 +115,8 @@ class InstructEditor(DiffusersBackend):
 
     def open(self, folders: Mapping[str, Path]) -> _Editor:
         name = self.spec.name
+        if "adapter" in folders:
+            require("peft", name, "tuning")
         cls, family = pipeline_class(folders["pipeline"], FAMILIES, name)
         device, dtype = self.placed(family.half)
         parts = {}
@@ -128,7 +132,9 @@ class InstructEditor(DiffusersBackend):
         pipeline = read_pipeline(name, cls, folders["pipeline"], device, dtype, **parts)
         if adapter := folders.get("adapter"):
             with tell_broken(name, adapter, "LoRA weights"):
-                pipeline.load_lora_weights(str(adapter), local_files_only=True)
+                pipeline.load_lora_weights(str(adapter), local_files_only=True, use_safetensors=True)
+                if not pipeline.get_active_adapters():
+                    raise ValueError("none of its layers is one of the pipeline's")
         return _Editor(pipeline, family, self._sampling(pipeline, family), self._side(pipeline, family))
 
     def _sampling(self, pipeline: Any, family: Family) -> Sampling:

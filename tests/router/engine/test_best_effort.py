@@ -36,7 +36,10 @@ def test_the_nearest_to_its_limits_is_chosen_whatever_was_tried_first():
 
 
 def test_confidence_counts_more_than_limits_and_what_found_nothing_least():
-    sure, unsure = candidate("far", confidence=0.4, residual=9.0), candidate("near", confidence=0.2, score=0.6)
+    sure, unsure = (
+        candidate("far", confidence=0.4, residual=9.0),
+        candidate("near", confidence=0.2, score=0.6),
+    )
     assert chosen(unsure, sure) is sure
     assert chosen(candidate("near", score=0.49), unsure) is unsure
     nothing = candidate("near", Reason.NOTHING_FOUND, confidence=0.9)

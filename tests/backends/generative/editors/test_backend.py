@@ -317,3 +317,65 @@ def test_half_precision_on_the_cpu(folders: Callable[[str], Path]) -> None:
     (prediction,) = backend.predict([query(Task.NORMALS)])
     assert isinstance(prediction.payload, NormalMap)
     assert backend._opened.pipeline.unet.dtype == torch.bfloat16
+
+
+@pytest.fixture(scope="module")
+def adapter(folders: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """LoRA weights for every attention of the tiny Stable Diffusion, as `save_lora_weights` lays them."""
+    from diffusers import StableDiffusionInstructPix2PixPipeline
+    from peft import LoraConfig, get_peft_model_state_dict
+
+    folder = tmp_path_factory.mktemp("lora")
+    pipeline = StableDiffusionInstructPix2PixPipeline.from_pretrained(folders("sd"))
+    torch.manual_seed(0)
+    pipeline.unet.add_adapter(
+        LoraConfig(
+            r=4, lora_alpha=64, init_lora_weights=False, target_modules=["to_q", "to_k", "to_v", "to_out.0"]
+        )
+    )
+    layers = get_peft_model_state_dict(pipeline.unet)
+    StableDiffusionInstructPix2PixPipeline.save_lora_weights(folder, unet_lora_layers=layers)
+    return folder
+
+
+def test_an_adapter_changes_what_is_drawn_and_is_told_by_the_digest(
+    folders: Callable[[str], Path], adapter: Path
+) -> None:
+    plain = InstructEditor(str(folders("sd")), **SIZE)
+    adapted = InstructEditor(str(folders("sd")), adapter=str(adapter), **SIZE)
+    assert adapted.spec.weights_digest != plain.spec.weights_digest
+    assert adapted.spec.weights_bytes > plain.spec.weights_bytes
+    asked = query(Task.NORMALS, seed=3)
+    without, with_it = (backend.predict([asked])[0].drawing for backend in (plain, adapted))
+    assert without is not None
+    assert with_it is not None
+    assert np.abs(without.astype(int) - with_it.astype(int)).mean() > 1
+    again = InstructEditor(str(folders("sd")), adapter=str(adapter), **SIZE).predict([asked])[0].drawing
+    assert again is not None
+    assert np.array_equal(again, with_it)
+
+
+def test_an_adapter_of_another_model_is_told(
+    folders: Callable[[str], Path], adapter: Path, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = next(adapter.glob("*.safetensors"))
+    wider = {name: torch.cat([value, value], 1) if "lora_A" in name or "down" in name else value
+             for name, value in load_file(path).items()}  # fmt: skip
+    foreign = {f"unet.no_such_block.{i}.to_q.{side}.weight": torch.zeros(4, 4)
+               for i, side in enumerate(("lora.down", "lora.up"))}  # fmt: skip
+    for number, weights in enumerate((wider, foreign)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        save_file(weights, folder / path.name)
+        with pytest.raises(WeightsError, match="does not load as LoRA weights"):
+            InstructEditor(str(folders("sd")), adapter=str(folder), **SIZE).load()
+
+
+def test_an_adapter_without_its_library_names_the_extra(
+    folders: Callable[[str], Path], adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(MissingExtraError, match=r"visionrouter\[tuning\]"):
+        InstructEditor(str(folders("sd")), adapter=str(adapter), **SIZE).load()
