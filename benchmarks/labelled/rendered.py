@@ -16,8 +16,9 @@ import numpy as np
 
 from visionrouter.benchmarks.labelled.condition import CLEAN, ODD, Condition, damaged, parse_conditions
 from visionrouter.benchmarks.labelled.item import Item, Split
+from visionrouter.benchmarks.labelled.occlusion import TAG, occluded_share
 from visionrouter.benchmarks.labelled.picture import Picture, Thing, Words
-from visionrouter.benchmarks.labelled.questions import ask
+from visionrouter.benchmarks.labelled.questions import Question, ask
 from visionrouter.benchmarks.scenes import DAMAGES, WORLDS, render, sample, town, vocabulary
 from visionrouter.benchmarks.tuning.evaluate import HELD_OUT_SEED
 from visionrouter.schema.errors import RequestError
@@ -153,7 +154,12 @@ class RenderedSource:
                     instruction=question.instruction,
                     truth=question.truth,
                     prompts=question.prompts,
-                    tags={"source": self.name, **picture.tags, **condition.tags},
+                    tags={
+                        "source": self.name,
+                        **picture.tags,
+                        **condition.tags,
+                        **_hidden(picture, question),
+                    },
                 )
 
     def _picture(self, views: Views, i: int, odd: bool) -> Picture:
@@ -167,7 +173,8 @@ class RenderedSource:
             label, colour = classes[int(objects.class_id[i, k])], int(objects.colour[i, k])
             joints = objects.keypoints[i, k].numpy() if label == "person" else None
             mask = instance == k + 1
-            things.append(Thing(label, mask, words.colours[colour] if colour >= 0 else None, joints))
+            hidden = float(objects.occluded[i, k])
+            things.append(Thing(label, mask, words.colours[colour] if colour >= 0 else None, joints, hidden))
         stuff = {classes[c]: (semantic == c) & (instance == 0) for c in np.unique(semantic[instance == 0])}
         seed = int(views.seed[i])
         return Picture(
@@ -179,3 +186,8 @@ class RenderedSource:
             normals=normals,
             tags={"world": self.world.places[int(views.world[i])]},
         )
+
+
+def _hidden(picture: Picture, question: Question) -> dict[str, str]:
+    share = occluded_share(picture, question.truth)
+    return {} if share is None else {TAG: f"{share:.3f}"}

@@ -153,9 +153,9 @@ class Shot:
     system: str
     outcome: str
     reason: str
-    loss: float | None
     utility: float
     vouched: bool
+    loss: float | None = None
     sources: tuple[str, ...] = ()
     would_be: float | None = None
     score: float | None = None
@@ -181,9 +181,9 @@ class Planted:
     backend: str
     system: str
     n: int
-    caught: Estimate | None
     would_be_good: int
-    false_alarms: Estimate | None
+    caught: Estimate | None = None
+    false_alarms: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +211,8 @@ class Target:
     name: str
     system: str
     wanted: str
-    value: float | None
     met: bool
+    value: float | None = None
     detail: str = ""
 
 
@@ -276,7 +276,7 @@ class Document:
     edition: int = EDITION
 
     def to_json(self) -> str:
-        return _adapter().dump_json(self).decode()
+        return _adapter().dump_json(self, exclude_none=True).decode()
 
     @staticmethod
     def from_json(text: str | bytes) -> Document:

@@ -29,8 +29,8 @@ def document() -> Document:
             Score("depth", "fog3", "default", 2, 2, Estimate(0.25, 0.1, 0.4), 1.0, Estimate(0.5)),
         ),
         summaries=(),
-        targets=(Target("never worse", "default", ">= 95 %", None, False),),
-        shots=(Shot("a", "s", "depth", "fog3", "default", "abstained", "exhausted", None, 0.1, False),),
+        targets=(Target("never worse", "default", ">= 95 %", False),),
+        shots=(Shot("a", "s", "depth", "fog3", "default", "abstained", "exhausted", 0.1, False),),
     )  # fmt: skip
 
 
