@@ -32,7 +32,7 @@ FIRST_SEED: dict[Split, int] = {"calibration": HELD_OUT_SEED, "test": 2 * HELD_O
 SCENES_A_SEED = 1_000_000
 SEEDS = HELD_OUT_SEED // SCENES_A_SEED
 AT_ONCE = 8
-"""Scenes rendered and held together."""
+"""Scenes rendered and held together, at most."""
 MOST_BARREN = 256
 EDITION = 1
 """Raise it when a world's look or truth changes: certificates made on the old one then no longer fit."""
@@ -122,13 +122,13 @@ class RenderedSource:
             raise RequestError(f"seed is {seed}; {self.name} has scenes for 0 to {SEEDS - 1}")
         shown = parse_conditions(conditions, self.conditions, self.name)
         first = FIRST_SEED[self.split] + seed * SCENES_A_SEED
-        return islice(self._all(task, first, shown), count * len(shown))
+        return islice(self._all(task, first, shown, min(AT_ONCE, max(1, count))), count * len(shown))
 
-    def _all(self, task: Task, first: int, conditions: tuple[Condition, ...]) -> Iterator[Item]:
+    def _all(self, task: Task, first: int, conditions: tuple[Condition, ...], at_once: int) -> Iterator[Item]:
         barren = 0
-        for start in range(first, first + SCENES_A_SEED, AT_ONCE):
-            barren += AT_ONCE
-            for item in self._items(task, start, conditions):
+        for start in range(first, first + SCENES_A_SEED, at_once):
+            barren += at_once
+            for item in self._items(task, range(start, start + at_once), conditions):
                 barren = 0
                 yield item
             if barren >= MOST_BARREN:
@@ -136,8 +136,7 @@ class RenderedSource:
                     f"{self.name}: {barren} scenes in a row show nothing that {task} could be asked of; take another world"
                 )
 
-    def _items(self, task: Task, first: int, conditions: tuple[Condition, ...]) -> Iterator[Item]:
-        seeds = range(first, first + AT_ONCE)
+    def _items(self, task: Task, seeds: range, conditions: tuple[Condition, ...]) -> Iterator[Item]:
         kinds = sorted({condition.is_odd for condition in conditions})
         views = {odd: self.world.views(seeds, odd, self.size) for odd in kinds}
         for i, scene_seed in enumerate(seeds):

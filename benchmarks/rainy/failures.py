@@ -58,7 +58,8 @@ class Gallery:
 
 def _saved(out: Path, case: Case, taken: Taken, loss: float) -> Failure:
     result = taken.result
-    assert result is not None and result.payload is not None
+    assert result is not None
+    assert result.payload is not None
     name = re.sub(r"[^a-z0-9]+", "-", f"{case.id}-{taken.shot.system}".lower())
     folder = out / FOLDER / name
     result.save(folder)

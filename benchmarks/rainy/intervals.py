@@ -32,7 +32,7 @@ class Bootstrap:
     ) -> dict[str, Estimate]:
         """Weighted means of columns over the items that have a value, and ratios of two such means, with their intervals.
 
-        A column without any value, or a ratio to nothing, is left out.
+        A column without any value, or a ratio to nothing, is left out; of one scene there is no interval.
         """
         rows = []
         for i, scene in enumerate(scenes):
@@ -51,6 +51,8 @@ class Bootstrap:
                 means[name] = means[over] / means[under]
                 with np.errstate(divide="ignore", invalid="ignore"):
                     drawn[name] = drawn[over] / drawn[under]
+        if pairs.clusters < 2:
+            return {name: Estimate(_round(value)) for name, value in means.items()}
         return {name: _estimate(value, drawn[name]) for name, value in means.items()}
 
 

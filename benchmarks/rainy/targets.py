@@ -42,9 +42,9 @@ def targets(
 
 
 def loses(score: Score) -> bool:
-    """Whether a system costs more than the best backend alone in a cell, beyond the interval."""
-    versus = score.versus
-    return versus is not None and versus.value > _TIE and (versus.low is None or versus.low > 0)
+    """Whether a system costs more than the best backend alone in a cell, beyond the interval; of one scene there is none."""
+    low = None if score.versus is None else score.versus.low
+    return low is not None and low > _TIE
 
 
 def standing(scores: Sequence[Score]) -> Mapping[str, int]:

@@ -21,6 +21,7 @@ from visionrouter.benchmarks.rainy.recorded import Recorded
 from visionrouter.benchmarks.rainy.shoot import Marksman
 from visionrouter.benchmarks.rainy.systems import Contender, hurried, router_of
 from visionrouter.confidence.losses import LOSSES
+from visionrouter.intake import query_of
 from visionrouter.router import CalibrationSource, Router
 from visionrouter.schema.route import Limits
 from visionrouter.schema.task import Task
@@ -79,7 +80,7 @@ def _under(
     bench: Bench, case: Case, policy: str, router: Router, hiding: PlantedBackend, one: Sown
 ) -> Shot | None:
     """The answer under a plant; None where the backend was never asked, or what was planted is not bad."""
-    (prediction,) = [one.answer(_query(case), hiding.inner)]
+    prediction = one.answer(query_of(case.item.request), hiding.inner)
     if prediction is None:
         return None
     marksman = bench.marksman(case)
@@ -90,12 +91,6 @@ def _under(
     delivered = hiding.delivered
     hiding.sow(None)
     return shot if delivered else None
-
-
-def _query(case: Case):  # type: ignore[no-untyped-def]
-    from visionrouter.intake import query_of
-
-    return query_of(case.item.request)
 
 
 def _planted(
