@@ -98,7 +98,7 @@ def _error_map(task: Task, payload: Payload, truth: Payload) -> U8 | None:
         return None
     error, known = measure.measure(payload, truth)
     share = np.nan_to_num(error / (_MOST_ERRORS * measure.bad_above), nan=1.0).clip(0, 1)
-    colours = np.asarray(VIRIDIS, np.uint8)[(share * (len(VIRIDIS) - 1)).round().astype(int)]
+    colours: U8 = VIRIDIS[(share * (len(VIRIDIS) - 1)).round().astype(int)]
     colours[~known] = 128
     return colours
 

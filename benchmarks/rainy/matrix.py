@@ -74,7 +74,7 @@ class Matrix:
     def cases(self, task: Task) -> Iterator[Case]:
         """Every case of a task, in one order always."""
         known = {condition.name: condition for condition in self.shown}
-        worded = {c.kind: c for c in self.worded if c.kind in wordings_of(task)}
+        worded: dict[str, Condition] = {c.kind: c for c in self.worded if c.kind in wordings_of(task)}
         for item in self.source.items(task, self.scenes, seed=self.seed, conditions=tuple(known)):
             condition = known[item.tags["condition"]]
             yield Case(item, condition)

@@ -168,9 +168,8 @@ def _wanted(item: Item) -> Bool:
     """Where the true answer lies, bool (H, W)."""
     truth = item.truth
     if isinstance(truth, Segmentation):
-        found: Bool = truth.masks.any(0)
-        return found
-    covered = np.zeros((item.image.height, item.image.width), np.bool_)
+        return np.asarray(truth.masks.any(0))
+    covered: Bool = np.zeros((item.image.height, item.image.width), np.bool_)
     boxes: F32 = truth.boxes if isinstance(truth, Detections | Poses) else np.zeros((0, 4), np.float32)
     for x1, y1, x2, y2 in boxes.astype(int):
         covered[y1 : y2 + 1, x1 : x2 + 1] = True

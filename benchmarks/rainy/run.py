@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -22,8 +22,10 @@ from visionrouter.benchmarks.rainy.document import (
     ORACLE,
     Condition,
     Document,
+    Faulted,
     Machine,
     Options,
+    Planted,
     Score,
     System,
 )
@@ -74,44 +76,52 @@ def silent(_: str, __: int) -> Callable[[], None]:
 def run(plan: Plan, out: Path, store: Path | None = None, progress: Progress = silent) -> Document:
     """Everything, written to `out` as JSON and Markdown. `store`: the folder of recorded predictions, in `out` where
     none is named. Raises `RequestError`, `PolicyError` or `ProfileError` before anything is run."""
-    begun_s = perf_counter()
     profile = load_profile(plan.profile)
-    kept = Store(store or out / "predictions")
-    backends, notes = _available(record(profile, kept))
-    able = frozenset(task for backend in backends.values() for task in backend.spec.tasks)
-    matrix = open_matrix(
-        plan.data, able, tasks=plan.tasks, conditions=plan.conditions, scenes=plan.scenes, seed=plan.seed
-    )
-    entered = contenders(backends, plan.policies)
-    boot = Bootstrap(plan.draws, plan.seed)
-    bench = Bench(backends, profile.limits, plan.calibrations, boot, plan.seed)
+    with closing(Store(store or out / "predictions")) as kept:
+        backends, notes = available(record(profile, kept))
+        able = frozenset(task for backend in backends.values() for task in backend.spec.tasks)
+        matrix = open_matrix(
+            plan.data, able, tasks=plan.tasks, conditions=plan.conditions, scenes=plan.scenes, seed=plan.seed
+        )
+        bench = Bench(
+            backends, profile.limits, plan.calibrations, Bootstrap(plan.draws, plan.seed), plan.seed
+        )
+        document = conduct(plan, matrix, bench, out, notes, progress)
+        for backend in backends.values():
+            backend.close()
+    write(document, out)
+    return document
+
+
+def conduct(
+    plan: Plan,
+    matrix: Matrix,
+    bench: Bench,
+    out: Path,
+    notes: Sequence[str] = (),
+    progress: Progress = silent,
+) -> Document:
+    """The matrix through every system, then the trials. Pictures of the worst failures go to `out`."""
+    begun_s = perf_counter()
+    entered = contenders(bench.backends, plan.policies)
     gallery = Gallery()
     answers = _answered(matrix, entered, bench, gallery, progress)
-    conditions, scores = _scored(matrix, answers, entered, boot, progress)
+    conditions, scores = _scored(matrix, answers, entered, bench.boot, progress)
     alone = [c.name for c in entered if c.kind == "alone"]
-    policies = [c for c in entered if c.kind != "alone"]
     summaries = [
         summary
         for task in matrix.tasks
-        for summary in summarise_task(task.value, answers, matrix.conditions, alone, boot)
+        for summary in summarise_task(task.value, answers, matrix.conditions, alone, bench.boot)
     ]
-    planted, faulted = [], []
-    if plan.plants:
-        clean = narrowed(matrix, plan.plants)
-        tick = progress("planting", sum(t in b.spec.tasks for t in matrix.tasks for b in backends.values()))
-        planted = list(plant(bench, policies, clean, tick))
-    for rate in plan.fault_rates:
-        rough = narrowed(matrix, plan.scenes, _SEVERITY)
-        tick = progress(f"faults at {rate:.0%}", sum(rough.count(task) for task in rough.tasks))
-        faulted += fault(bench, policies, rough, rate, tick)
+    planted, faulted = _tried(plan, matrix, [c for c in entered if c.kind != "alone"], bench, progress)
     named = [c.name for c in entered if c.kind == "policy"]
-    document = Document(
+    return Document(
         made_by=f"visionrouter {version('visionrouter')}",
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         command=plan.command,
         options=_options(plan, matrix),
         machine=machine(),
-        systems=(*(c.described(backends) for c in entered), System(ORACLE, "oracle")),
+        systems=(*(c.described(bench.backends) for c in entered), System(ORACLE, "oracle")),
         conditions=conditions,
         scores=tuple(scores),
         summaries=tuple(summaries),
@@ -123,11 +133,23 @@ def run(plan: Plan, out: Path, store: Path | None = None, progress: Progress = s
         notes=(*notes, *_remarks(plan, matrix)),
         seconds=round(perf_counter() - begun_s, 1),
     )
-    for backend in backends.values():
-        backend.close()
-    kept.close()
-    write(document, out)
-    return document
+
+
+def _tried(
+    plan: Plan, matrix: Matrix, policies: Sequence[Contender], bench: Bench, progress: Progress
+) -> tuple[list[Planted], list[Faulted]]:
+    planted: list[Planted] = []
+    faulted: list[Faulted] = []
+    if plan.plants:
+        tick = progress(
+            "planting", sum(t in b.spec.tasks for t in matrix.tasks for b in bench.backends.values())
+        )
+        planted = list(plant(bench, policies, narrowed(matrix, plan.plants), tick))
+    for rate in plan.fault_rates:
+        rough = narrowed(matrix, plan.scenes, _SEVERITY)
+        tick = progress(f"faults at {rate:.0%}", sum(rough.count(task) for task in rough.tasks))
+        faulted += fault(bench, policies, rough, rate, tick)
+    return planted, faulted
 
 
 def write(document: Document, out: Path) -> None:
@@ -136,7 +158,8 @@ def write(document: Document, out: Path) -> None:
     (out / MARKDOWN).write_text(markdown(document), encoding="utf-8")
 
 
-def _available(backends: Mapping[str, Recorded]) -> tuple[dict[str, Recorded], list[str]]:
+def available(backends: Mapping[str, Recorded]) -> tuple[dict[str, Recorded], list[str]]:
+    """Those that can load here, and why the others cannot. Raises `RequestError` where none can."""
     lacking = {name: why for name, backend in backends.items() if (why := backend.unavailable()) is not None}
     if len(lacking) == len(backends):
         raise RequestError(f"no backend can be loaded here: {'; '.join(lacking.values())}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from visionrouter.backends.base import Backend
@@ -98,17 +98,3 @@ def _whole(name: str, tried: Sequence[str], **route: Any) -> CompiledPolicy:
         "default": {"route": {"try": list(tried), "accept": "always", "otherwise": "best_effort", **route}},
     }
     return compile_policy(load_policy(model))
-
-
-@dataclass(slots=True, eq=False)
-class Routers:
-    """A router for each contender over one set of backends; closed together."""
-
-    routers: Mapping[str, Router] = field(default_factory=dict)
-
-    def __enter__(self) -> Routers:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for router in self.routers.values():
-            router.close()

@@ -47,6 +47,16 @@ def _shared(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+_calibrations = click.option(
+    "--calibration",
+    "calibrations",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="A file of `calibrate`, for policies that accept by confidence or risk; repeatable.",
+)
+
+
 @click.group()
 def bench() -> None:
     """Benchmarks of a router on labelled data. Killed at any moment, they go on where they were."""
@@ -69,14 +79,7 @@ def bench() -> None:
 @click.option(
     "--faults", default="0.01,0.1", show_default=True, help="Comma-separated shares of calls that fail."
 )
-@click.option(
-    "--calibration",
-    "calibrations",
-    multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    metavar="FILE",
-    help="A file of `calibrate`, for policies that accept by confidence or risk; repeatable.",
-)
+@_calibrations
 @click.option(
     "--draws", default=1000, show_default=True, type=click.IntRange(100), help="Resamples of an interval."
 )
@@ -133,6 +136,52 @@ def rainy_day(
         proving("rainy.leaderboard").add(document, leaderboard)
         click.echo(f"wrote {leaderboard}")
     click.echo(f"wrote {out / rainy.JSON} and {out / rainy.MARKDOWN}")
+
+
+@bench.command()
+@_shared
+@click.option("--tasks", help="Comma-separated; all that two backends do by default.")
+@click.option("--first", help="The backend that is always asked; the cheapest by default.")
+@click.option("--second", help="The backend that the rest is sent on to; the dearest by default.")
+@click.option(
+    "--signals", help="Comma-separated: what the gate looks at; every signal of the first by default."
+)
+@_calibrations
+def frontier(
+    profile: str,
+    data: str,
+    scenes: int,
+    conditions: str | None,
+    seed: int,
+    store: Path | None,
+    out: Path,
+    tasks: str | None,
+    first: str | None,
+    second: str | None,
+    signals: str | None,
+    calibrations: tuple[Path, ...],
+) -> None:
+    """Sweep a gate on one signal: cost and quality against random routing, always one, and the oracle.
+
+    Writes frontier.json, frontier.md and frontier.html with the curves.
+    """
+    report = proving("rainy.frontier_report")
+    plan = report.FrontierPlan(
+        profile=profile,
+        data=data,
+        tasks=tuple(_task(word) for word in _words(tasks)),
+        conditions=_words(conditions) or report.DAMAGED,
+        first=first,
+        second=second,
+        signals=_words(signals),
+        scenes=scenes,
+        calibrations=tuple(map(str, calibrations)),
+        seed=seed,
+    )
+    with Bars() as bars:
+        found = report.run(plan, out, store, bars)
+    click.echo(report.markdown(found), nl=False)
+    click.echo(f"wrote {out / report.STEM}.json, .md and .html")
 
 
 class Bars:
