@@ -53,10 +53,12 @@ _LEAST_LETTERS = 4
 
 
 def wordings_of(task: Task) -> tuple[Wording, ...]:
-    """What can be done to the words of a task. Palettes and prompts are no prose, and nothing is named in them."""
+    """What can be done to the words of a task. Palettes and prompts are no prose; only what is referred to has colours."""
     if task not in _PARAPHRASES:
         return ()
-    return WORDINGS if task in (Task.REFERRING, Task.INSTANCE, Task.DETECT) else WORDINGS[:2]
+    if task is Task.REFERRING:
+        return WORDINGS
+    return WORDINGS[:3] if task in (Task.INSTANCE, Task.DETECT) else WORDINGS[:2]
 
 
 def paraphrase(item: Item) -> str | None:
