@@ -19,7 +19,9 @@ from visionrouter.schema.request import Request
 
 
 def query(n):
-    pixels = np.arange(192, dtype=np.uint8).reshape(8, 8, 3)
+    pixels = (
+        np.arange(64 * 64 * 3, dtype=np.uint32).reshape(64, 64, 3).astype(np.uint8)
+    )  # flat ones may be answered flatly
     pixels[0, 0, 0] = n % 256
     return query_of(Request(load_image(pixels), parse("depth map"), seed=n // 256))
 
