@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from visionrouter.benchmarks.labelled.picture import Picture
+from visionrouter.schema.arrays import Bool
 from visionrouter.schema.payload import Detections, Payload, Poses, Segmentation
 
 TAG = "occluded"
@@ -14,7 +15,7 @@ TAG = "occluded"
 def occluded_share(picture: Picture, truth: Payload) -> float | None:
     """Median hidden share of the things that a truth means; None where it means none, or where it is not known."""
     if isinstance(truth, Segmentation) and truth.mode != "semantic":
-        wanted = truth.masks.any(0)
+        wanted: Bool = np.asarray(truth.masks.any(0))
         meant = [t for t in picture.clear if bool(wanted[t.mask].all())]
     elif isinstance(truth, Detections | Poses):
         boxes = {tuple(box.tolist()) for box in truth.boxes}
