@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -26,9 +27,11 @@ class Held:
 
 @dataclass(slots=True)
 class Answers:
-    """Answers by cell, by system, in the order of the items, which is the same for all systems that answer a cell."""
+    """Answers by cell, by system, in the order of the items, which is the same for all systems that answer a cell.
+    `left_out`: items that nobody's answer could be judged on."""
 
     cells: dict[Cell, dict[str, list[Held]]] = field(default_factory=dict)
+    left_out: Counter[Cell] = field(default_factory=Counter)
 
     def add(self, taken: Sequence[Taken], alone: frozenset[str]) -> None:
         """The answers of all systems to one case; the oracle's is the cheapest of those of the backends alone."""

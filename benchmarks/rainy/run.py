@@ -17,6 +17,7 @@ from pathlib import Path
 from time import perf_counter
 
 from visionrouter.backends.profile import load_profile
+from visionrouter.benchmarks.rainy.ahead import Ahead, record_ahead
 from visionrouter.benchmarks.rainy.answers import Answers
 from visionrouter.benchmarks.rainy.document import (
     ORACLE,
@@ -73,11 +74,15 @@ def silent(_: str, __: int) -> Callable[[], None]:
     return lambda: None
 
 
-def run(plan: Plan, out: Path, store: Path | None = None, progress: Progress = silent) -> Document:
+def run(
+    plan: Plan, out: Path, store: Path | None = None, progress: Progress = silent, jobs: int = 1
+) -> Document:
     """Everything, written to `out` as JSON and Markdown. `store`: the folder of recorded predictions, in `out` where
-    none is named. Raises `RequestError`, `PolicyError` or `ProfileError` before anything is run."""
+    none is named. With several `jobs`, models are asked in as many processes first. Raises `RequestError`,
+    `PolicyError` or `ProfileError` before anything is run."""
     profile = load_profile(plan.profile)
-    with closing(Store(store or out / "predictions")) as kept:
+    folder = store or out / "predictions"
+    with closing(Store(folder)) as kept:
         backends, notes = available(record(profile, kept))
         able = frozenset(task for backend in backends.values() for task in backend.spec.tasks)
         matrix = open_matrix(
@@ -86,6 +91,10 @@ def run(plan: Plan, out: Path, store: Path | None = None, progress: Progress = s
         bench = Bench(
             backends, profile.limits, plan.calibrations, Bootstrap(plan.draws, plan.seed), plan.seed
         )
+        contenders(backends, plan.policies)  # a policy that does not fit is told before an hour of recording
+        if jobs > 1:
+            what = Ahead(plan.profile, plan.data, matrix.tasks, plan.conditions, plan.scenes, plan.seed)
+            record_ahead(what, folder, jobs, progress)
         document = conduct(plan, matrix, bench, out, notes, progress)
         for backend in backends.values():
             backend.close()
@@ -130,7 +139,7 @@ def conduct(
         faulted=tuple(faulted),
         failures=gallery.save(out),
         shots=tuple(held.shot for cell in answers.cells.values() for some in cell.values() for held in some),
-        notes=(*notes, *_remarks(plan, matrix)),
+        notes=(*notes, *_remarks(plan, matrix, answers)),
         seconds=round(perf_counter() - begun_s, 1),
     )
 
@@ -173,6 +182,7 @@ def _answered(
     """Every case put to every contender."""
     answers = Answers()
     alone = frozenset(c.name for c in entered if c.kind == "alone")
+    policies = {c.name for c in entered if c.kind == "policy"}
     with ExitStack() as stack:
         routers: dict[str, Router] = {
             c.name: stack.enter_context(bench.router(c, bench.backends)) for c in entered
@@ -186,9 +196,13 @@ def _answered(
                     if contender.fits(task, bench.backends, bool(case.item.prompts)):
                         one = marksman.shoot(contender.name, routers[contender.name])
                         taken.append(one)
-                        if contender.kind == "policy":
+                if marksman.foreign:
+                    answers.left_out[task.value, case.condition.name] += 1
+                else:
+                    answers.add(taken, alone)
+                    for one in taken:
+                        if one.shot.system in policies:
                             gallery.offer(case, one)
-                answers.add(taken, alone)
                 tick()
     return answers
 
@@ -222,7 +236,9 @@ def _options(plan: Plan, matrix: Matrix) -> Options:
     )
 
 
-def _remarks(plan: Plan, matrix: Matrix) -> Iterator[str]:
+def _remarks(plan: Plan, matrix: Matrix, answers: Answers) -> Iterator[str]:
+    for (task, condition), n in answers.left_out.items():
+        yield f"{task} under {condition}: {n} items are left out, no answer has a joint that their truth names"
     if not matrix.strange and not any(c.group == "odd" for c in matrix.shown) and not plan.conditions:
         yield f"{plan.data} has no scenes of another domain, so there is no `odd`"
     if not any(c.group == "damage" for c in matrix.shown):

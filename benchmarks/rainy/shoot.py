@@ -18,7 +18,7 @@ from visionrouter.confidence.losses import LOSSES
 from visionrouter.instruction import parse
 from visionrouter.router import Router
 from visionrouter.schema.decision import Outcome
-from visionrouter.schema.errors import InstructionError
+from visionrouter.schema.errors import InstructionError, SchemaError
 from visionrouter.schema.payload import Classification, DepthMap, Payload
 from visionrouter.schema.request import Request
 from visionrouter.schema.result import Result
@@ -55,7 +55,13 @@ class Marksman:
         self._loss = LOSSES[case.task]
         self._measured: dict[int, tuple[Payload, float, Parts]] = {}
         self._nothing = is_nothing(case.item.truth)
+        self._judged = self._unjudged = 0
         self._request = _request(case)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether no answer so far could be held against the truth: poses without a joint that the truth names."""
+        return self._unjudged > 0 and not self._judged
 
     @property
     def worst(self) -> float:
@@ -90,17 +96,25 @@ class Marksman:
         return Taken(shot, parts, result)
 
     def measure(self, payload: Payload) -> tuple[float, Parts]:
-        """Loss and parts of the task's own figures. Words misread as another task's lose all there is to lose."""
+        """Loss and parts of the task's own figures. What is of another kind than the truth (words misread as another
+        task's), or has no joint of its, loses all there is to lose."""
         found = self._measured.get(id(payload))
         if found is None:
-            truth = self.case.item.truth
-            if type(payload) is type(truth):
-                loss = self._loss.measure(payload, truth)
-                found = payload, loss, _parts(self.case, payload, loss)
-            else:
-                found = payload, 1.0, ()
+            found = payload, *self._held_against_truth(payload)
             self._measured[id(payload)] = found
         return found[1], found[2]
+
+    def _held_against_truth(self, payload: Payload) -> tuple[float, Parts]:
+        truth = self.case.item.truth
+        if type(payload) is not type(truth):
+            return 1.0, ()
+        try:
+            loss = self._loss.measure(payload, truth)
+        except SchemaError:
+            self._unjudged += 1
+            return 1.0, ()
+        self._judged += 1
+        return loss, _parts(self.case, payload, loss)
 
     def is_bad(self, loss: float) -> bool:
         return self._loss.is_bad(loss)

@@ -84,6 +84,9 @@ def bench() -> None:
     "--draws", default=1000, show_default=True, type=click.IntRange(100), help="Resamples of an interval."
 )
 @click.option(
+    "--jobs", default=1, show_default=True, type=click.IntRange(1), help="Processes that ask the models."
+)
+@click.option(
     "--leaderboard",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -103,6 +106,7 @@ def rainy_day(
     faults: str,
     calibrations: tuple[Path, ...],
     draws: int,
+    jobs: int,
     leaderboard: Path | None,
 ) -> None:
     """Tasks x conditions x systems, with planted hallucinations and calls that fail.
@@ -126,7 +130,7 @@ def rainy_day(
         command=_command(),
     )
     with Bars() as bars:
-        document = rainy.run(plan, out, store, bars)
+        document = rainy.run(plan, out, store, bars, jobs)
     for target in document.targets:
         found = "not told" if target.value is None else f"{target.value:.4g}"
         click.echo(
