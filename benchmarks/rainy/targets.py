@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import mean
 
 from visionrouter.benchmarks.rainy.document import Faulted, Planted, Score, Summary, Target
 
@@ -78,8 +77,10 @@ def _never_worse(policy: str, scores: Sequence[Score]) -> Target:
 
 
 def _regret(policy: str, summaries: Sequence[Summary]) -> Target:
+    """Over all tasks with a gap, of which the wider count for more."""
     told = {s.task: s.regret_share for s in summaries if s.regret_share is not None}
-    value = mean(told.values()) if told else None
+    gaps = {s.task: s.gap or 0.0 for s in summaries if s.regret_share is not None}
+    value = sum(told[task] * gaps[task] for task in told) / sum(gaps.values()) if told else None
     detail = ", ".join(f"{task} {share:.0%}" for task, share in told.items()) or "no task has a gap"
     return Target(
         "regret, as a share of the gap from the best backend alone to the oracle",
