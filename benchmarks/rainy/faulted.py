@@ -12,9 +12,9 @@ from visionrouter.schema.errors import CrashedError
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 
-TIMEOUT_MS = 500.0
+TIMEOUT_MS = 1500.0
 """Given to an attempt whose policy sets none, so that one that is slow comes too late."""
-SLOW_MS = 700.0
+SLOW_MS = 1700.0
 KINDS = (Fault.EXCEPTION, Fault.SLOW, Fault.NAN, Fault.WRONG_SHAPE, Fault.CONSTANT, Fault.CRASH)
 
 

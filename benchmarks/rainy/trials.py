@@ -23,6 +23,7 @@ from visionrouter.benchmarks.rainy.systems import Contender, hurried, router_of
 from visionrouter.confidence.losses import LOSSES
 from visionrouter.intake import query_of
 from visionrouter.router import CalibrationSource, Router
+from visionrouter.schema.errors import BackendError
 from visionrouter.schema.route import Limits
 from visionrouter.schema.task import Task
 
@@ -79,8 +80,11 @@ def plant(bench: Bench, policies: Sequence[Contender], matrix: Matrix, tick: Tic
 def _under(
     bench: Bench, case: Case, policy: str, router: Router, hiding: PlantedBackend, one: Sown
 ) -> Shot | None:
-    """The answer under a plant; None where the backend was never asked, or what was planted is not bad."""
-    prediction = one.answer(query_of(case.item.request), hiding.inner)
+    """The answer under a plant; None where the backend has no answer or was never asked, or the plant is not bad."""
+    try:
+        prediction = one.answer(query_of(case.item.request), hiding.inner)
+    except BackendError:
+        return None
     if prediction is None:
         return None
     marksman = bench.marksman(case)
