@@ -53,6 +53,10 @@ def _head(document: Document) -> Iterator[str]:
         "the line between good and bad of its task. *Coverage*: share of answers vouched for; *risk*: share of bad ones "
         "among those."
     )
+    for note in document.notes:
+        if note.startswith("intervals"):
+            yield ""
+            yield f"{note[0].upper()}{note[1:]}."
 
 
 def _targets(document: Document) -> Iterator[str]:

@@ -49,6 +49,8 @@ Progress = Callable[[str, int], Callable[[], None]]
 """Told of a phase and how many steps it has; gives what is called after each."""
 _SEVERITY = 3
 """Of the damages under which faults are crossed in."""
+_FEW = 8
+"""Scenes below which a percentile interval is not to be relied on."""
 _LIBRARIES = ("numpy", "torch", "diffusers", "onnxruntime")
 
 
@@ -239,6 +241,11 @@ def _options(plan: Plan, matrix: Matrix) -> Options:
 def _remarks(plan: Plan, matrix: Matrix, answers: Answers) -> Iterator[str]:
     for (task, condition), n in answers.left_out.items():
         yield f"{task} under {condition}: {n} items are left out, no answer has a joint that their truth names"
+    if plan.scenes < _FEW:
+        yield (
+            f"intervals over {plan.scenes} scenes are narrower than they should be: "
+            "a bootstrap of few scenes knows little of the others"
+        )
     if not matrix.strange and not any(c.group == "odd" for c in matrix.shown) and not plan.conditions:
         yield f"{plan.data} has no scenes of another domain, so there is no `odd`"
     if not any(c.group == "damage" for c in matrix.shown):
