@@ -92,7 +92,7 @@ def sweep(
     """
     if not cases:
         raise RequestError(f"there is no item to ask {task.value} of")
-    alone = {name: _shots(bench, cases, _always(name)) for name in (first, second)}
+    alone = _shots(bench, cases, [_always(first), _always(second)])
     values = _signals(bench, cases, first, CONFIDENCE in signals)
     asked = tuple(signals) or tuple(values)
     lacking = [name for name in asked if name not in values]
@@ -100,20 +100,17 @@ def sweep(
         raise RequestError(
             f"{first} gives no {', '.join(lacking)} for {task.value}; it gives {', '.join(values) or 'nothing'}"
         )
-    one, other = (np.array([shot.utility for shot in alone[name]]) for name in (first, second))
+    one, other = (np.array([shot.utility for shot in shots]) for shots in alone)
     scenes = np.unique([case.item.scene for case in cases], return_inverse=True)[1]
     ideal = _oracle(one, other)
     ideal_area = _over_random(*ideal)
     curves = []
     for signal in asked:
         for side in _sides(bench, first, task, signal):
-            shots = [
-                (float(t), _shots(bench, cases, _gated(first, second, signal, side, float(t))))
-                for t in _thresholds(values[signal], side)
-            ]
-            curves.append(
-                _curve(signal, side, shots, alone[first], second, one, other, scenes, ideal_area, bench)
-            )
+            thresholds = [float(t) for t in _thresholds(values[signal], side)]
+            gates = [_gated(first, second, signal, side, t) for t in thresholds]
+            shots = list(zip(thresholds, _shots(bench, cases, gates), strict=True))
+            curves.append(_curve(signal, side, shots, second, one, other, scenes, ideal_area, bench))
     return Frontier(
         task.value,
         first,
@@ -132,7 +129,6 @@ def _curve(
     signal: str,
     side: Side,
     sweeps: Sequence[tuple[float, Sequence[Shot]]],
-    kept: Sequence[Shot],
     second: str,
     one: F64,
     other: F64,
@@ -152,7 +148,7 @@ def _curve(
         )
         for i, (threshold, shots) in enumerate(sweeps)
     ]
-    ends = [np.zeros(len(kept)), np.ones(len(kept))]
+    ends = [np.zeros(len(one)), np.ones(len(one))]
     sent, utility = np.vstack([ends[0], sent, ends[1]]), np.vstack([one, utility, other])
     area = _area(sent.mean(1), utility.mean(1))
     rng = np.random.default_rng(bench.boot.seed)
@@ -194,10 +190,16 @@ def _oracle(one: F64, other: F64) -> tuple[F64, F64]:
     return np.arange(n + 1) / n, one.mean() - np.concatenate([[0.0], np.cumsum(gain)]) / n
 
 
-def _shots(bench: Bench, cases: Sequence[Case], policy: CompiledPolicy) -> list[Shot]:
+def _shots(bench: Bench, cases: Sequence[Case], policies: Sequence[CompiledPolicy]) -> list[list[Shot]]:
+    """Every policy's answers to all cases, case after case, so that what is recorded is read once for all of them."""
+    shots: list[list[Shot]] = [[] for _ in policies]
     with ExitStack() as stack:
-        router = stack.enter_context(_router(bench, policy))
-        return [bench.marksman(case).shoot(policy.name, router).shot for case in cases]
+        routers = [stack.enter_context(_router(bench, policy)) for policy in policies]
+        for case in cases:
+            marksman = bench.marksman(case)
+            for own, policy, router in zip(shots, policies, routers, strict=True):
+                own.append(marksman.shoot(policy.name, router).shot)
+    return shots
 
 
 def _signals(bench: Bench, cases: Sequence[Case], first: str, calibrated: bool) -> Mapping[str, F64]:
