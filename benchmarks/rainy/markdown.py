@@ -14,7 +14,7 @@ from visionrouter.benchmarks.rainy.document import (
     Score,
     Summary,
 )
-from visionrouter.benchmarks.rainy.targets import loses
+from visionrouter.benchmarks.rainy.targets import loses, tellable
 
 MOST_LOSSES = 25
 
@@ -257,7 +257,7 @@ def _certified(document: Document) -> Iterator[str]:
                 str(s.certified.n),
                 str(s.certified.bad),
                 f"{s.certified.alpha:.0%}",
-                "**yes**" if s.certified.violated else "no",
+                "**yes**" if s.certified.violated else "no" if tellable(s.certified) else "too few to tell",
             )
             for s in rows
             if s.certified is not None

@@ -16,6 +16,7 @@ from visionrouter.benchmarks.rainy.document import (
     Summary,
 )
 from visionrouter.benchmarks.rainy.intervals import Bootstrap, Columns
+from visionrouter.benchmarks.rainy.targets import VIOLATED_AT
 from visionrouter.benchmarks.tuning.scores import summarise
 from visionrouter.confidence.bounds import clopper_pearson
 from visionrouter.confidence.losses import LOSSES
@@ -23,7 +24,6 @@ from visionrouter.schema.task import Task
 
 LEAST_GAP = 0.005
 """Of utility: what the oracle must gain over the best backend alone for there to be a gap."""
-_VIOLATED_AT = 0.025
 _OVERALL = ("clean", "damage", "odd")
 Systems = Mapping[str, Sequence[Held]]
 
@@ -125,7 +125,7 @@ def _certified(task: str, helds: Sequence[Held]) -> Certified | None:
         return None
     alpha = max(shot.certificate_alpha or 0.0 for shot in shots)
     bad = sum(LOSSES[Task(task)].is_bad(shot.loss or 0.0) for shot in shots)
-    low = 1 - clopper_pearson(len(shots) - bad, len(shots), _VIOLATED_AT)
+    low = 1 - clopper_pearson(len(shots) - bad, len(shots), VIOLATED_AT)
     return Certified(len(shots), bad, alpha, low > alpha)
 
 

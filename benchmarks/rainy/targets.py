@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from visionrouter.benchmarks.rainy.document import Faulted, Planted, Score, Summary, Target
+from visionrouter.benchmarks.rainy.document import Certified, Faulted, Planted, Score, Summary, Target
+from visionrouter.confidence.bounds import clopper_pearson
 
+VIOLATED_AT = 0.025
+"""Level of the one-sided bound below the share of bad ones: the lower end of a 95 % interval."""
 NEVER_WORSE = 0.95
 REGRET = 0.10
 CAUGHT = 0.95
@@ -127,13 +130,22 @@ def _hallucinations(planted: Sequence[Planted]) -> Iterator[Target]:
 
 
 def _certificates(policy: str, scores: Sequence[Score]) -> Target:
+    """Not told where so few are accepted in every cell that even bad ones alone would not refute a certificate."""
+    told = [s.certified for s in scores if s.certified is not None and tellable(s.certified)]
     broken = [s for s in scores if s.certified is not None and s.certified.violated]
-    detail = ", ".join(f"{s.task} under {s.condition}" for s in broken)
+    n, bad = (sum(getattr(s.certified, name) for s in scores) for name in ("n", "bad"))
+    where = "".join(f"; {s.task} under {s.condition}" for s in broken)
     return Target(
         "cells in which a certificate is violated",
         policy,
         "0",
-        not broken,
-        float(len(broken)),
-        f"of {len(scores)}" + (f"; {detail}" if detail else ""),
+        bool(told) and not broken,
+        float(len(broken)) if told else None,
+        f"of {len(told)} where it can be told, {len(scores) - len(told)} accept too few; in all {bad} of {n} accepted are "
+        f"bad{where}",
     )
+
+
+def tellable(certified: Certified) -> bool:
+    """Whether bad answers alone would show a violation."""
+    return 1 - clopper_pearson(0, certified.n, VIOLATED_AT) > certified.alpha
