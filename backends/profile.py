@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -72,11 +72,13 @@ class ProfileModel(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A profile made ready: backends in its order (weights unread), and limits by backend and task."""
+    """A profile made ready: backends in its order (weights unread), limits by backend and task, and how each backend is
+    made."""
 
     name: str
     backends: Mapping[str, Backend]
     limits: Mapping[str, Mapping[Task, Limits]]
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
 
 
 def profile_names() -> tuple[str, ...]:
@@ -114,7 +116,8 @@ def load_profile(source: str | Path) -> Profile:
         }
         for name, by_task in given.items()
     }
-    return Profile(model.name, backends, limits)
+    recipes = {name: _recipe(path, name, model.backends) for name in model.backends}
+    return Profile(model.name, backends, limits, recipes)
 
 
 def _make(path: Path, name: str, entries: Mapping[str, BackendEntry]) -> Backend:

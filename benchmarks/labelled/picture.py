@@ -33,12 +33,14 @@ class Words:
 @dataclass(frozen=True, slots=True, eq=False)
 class Thing:
     """One visible object. `mask`: its visible pixels, bool (H, W). `joints`: float32 (J, 3) x, y, v as in COCO (0 not
-    labelled, 1 hidden, 2 visible), None where it is nobody."""
+    labelled, 1 hidden, 2 visible), None where it is nobody. `occluded`: the share of it in the frame that is hidden,
+    None where that is not known."""
 
     label: str
     mask: Bool
     colour: str | None = None
     joints: F32 | None = None
+    occluded: float | None = None
 
     @property
     def area(self) -> float:

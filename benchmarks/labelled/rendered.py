@@ -16,8 +16,9 @@ import numpy as np
 
 from visionrouter.benchmarks.labelled.condition import CLEAN, ODD, Condition, damaged, parse_conditions
 from visionrouter.benchmarks.labelled.item import Item, Split
+from visionrouter.benchmarks.labelled.occlusion import TAG, occluded_share
 from visionrouter.benchmarks.labelled.picture import Picture, Thing, Words
-from visionrouter.benchmarks.labelled.questions import ask
+from visionrouter.benchmarks.labelled.questions import Question, ask
 from visionrouter.benchmarks.scenes import DAMAGES, WORLDS, render, sample, town, vocabulary
 from visionrouter.benchmarks.tuning.evaluate import HELD_OUT_SEED
 from visionrouter.schema.errors import RequestError
@@ -31,7 +32,7 @@ FIRST_SEED: dict[Split, int] = {"calibration": HELD_OUT_SEED, "test": 2 * HELD_O
 SCENES_A_SEED = 1_000_000
 SEEDS = HELD_OUT_SEED // SCENES_A_SEED
 AT_ONCE = 8
-"""Scenes rendered and held together."""
+"""Scenes rendered and held together, at most."""
 MOST_BARREN = 256
 EDITION = 1
 """Raise it when a world's look or truth changes: certificates made on the old one then no longer fit."""
@@ -121,13 +122,13 @@ class RenderedSource:
             raise RequestError(f"seed is {seed}; {self.name} has scenes for 0 to {SEEDS - 1}")
         shown = parse_conditions(conditions, self.conditions, self.name)
         first = FIRST_SEED[self.split] + seed * SCENES_A_SEED
-        return islice(self._all(task, first, shown), count * len(shown))
+        return islice(self._all(task, first, shown, min(AT_ONCE, max(1, count))), count * len(shown))
 
-    def _all(self, task: Task, first: int, conditions: tuple[Condition, ...]) -> Iterator[Item]:
+    def _all(self, task: Task, first: int, conditions: tuple[Condition, ...], at_once: int) -> Iterator[Item]:
         barren = 0
-        for start in range(first, first + SCENES_A_SEED, AT_ONCE):
-            barren += AT_ONCE
-            for item in self._items(task, start, conditions):
+        for start in range(first, first + SCENES_A_SEED, at_once):
+            barren += at_once
+            for item in self._items(task, range(start, start + at_once), conditions):
                 barren = 0
                 yield item
             if barren >= MOST_BARREN:
@@ -135,8 +136,7 @@ class RenderedSource:
                     f"{self.name}: {barren} scenes in a row show nothing that {task} could be asked of; take another world"
                 )
 
-    def _items(self, task: Task, first: int, conditions: tuple[Condition, ...]) -> Iterator[Item]:
-        seeds = range(first, first + AT_ONCE)
+    def _items(self, task: Task, seeds: range, conditions: tuple[Condition, ...]) -> Iterator[Item]:
         kinds = sorted({condition.is_odd for condition in conditions})
         views = {odd: self.world.views(seeds, odd, self.size) for odd in kinds}
         for i, scene_seed in enumerate(seeds):
@@ -153,7 +153,12 @@ class RenderedSource:
                     instruction=question.instruction,
                     truth=question.truth,
                     prompts=question.prompts,
-                    tags={"source": self.name, **picture.tags, **condition.tags},
+                    tags={
+                        "source": self.name,
+                        **picture.tags,
+                        **condition.tags,
+                        **_hidden(picture, question),
+                    },
                 )
 
     def _picture(self, views: Views, i: int, odd: bool) -> Picture:
@@ -167,7 +172,8 @@ class RenderedSource:
             label, colour = classes[int(objects.class_id[i, k])], int(objects.colour[i, k])
             joints = objects.keypoints[i, k].numpy() if label == "person" else None
             mask = instance == k + 1
-            things.append(Thing(label, mask, words.colours[colour] if colour >= 0 else None, joints))
+            hidden = float(objects.occluded[i, k])
+            things.append(Thing(label, mask, words.colours[colour] if colour >= 0 else None, joints, hidden))
         stuff = {classes[c]: (semantic == c) & (instance == 0) for c in np.unique(semantic[instance == 0])}
         seed = int(views.seed[i])
         return Picture(
@@ -179,3 +185,8 @@ class RenderedSource:
             normals=normals,
             tags={"world": self.world.places[int(views.world[i])]},
         )
+
+
+def _hidden(picture: Picture, question: Question) -> dict[str, str]:
+    share = occluded_share(picture, question.truth)
+    return {} if share is None else {TAG: f"{share:.3f}"}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from visionrouter.cli.bench import bench
 from visionrouter.cli.calibrate import calibrate
 from visionrouter.cli.compare import compare
 from visionrouter.cli.experiments import policy_diff, policy_test, replay
@@ -214,6 +215,7 @@ def schema(what: str | None) -> None:
 
 policy.add_command(policy_diff)
 policy.add_command(policy_test)
+cli.add_command(bench)
 cli.add_command(calibrate)
 cli.add_command(compare)
 cli.add_command(ledger)
