@@ -23,6 +23,16 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Dot:
+    """A point with a name, told by its number in the legend."""
+
+    name: str
+    x: float
+    y: float
+    style: str
+
+
+@dataclass(frozen=True, slots=True)
 class Interval:
     """A value with its interval, one line of `forest`."""
 
@@ -56,14 +66,10 @@ def band(low: Sequence[float], high: Sequence[float], x_label: str, y_label: str
     return _svg(body, f"{y_label} by {x_label}: the interval narrows to {end}")
 
 
-def lines(series: Sequence[Line], x_label: str, y_label: str) -> str:
-    """Curves on common axes, with a legend."""
-    points = [
-        (x, y)
-        for s in series
-        for x, y in zip(s.xs, s.ys, strict=True)
-        if math.isfinite(x) and math.isfinite(y)
-    ]
+def lines(series: Sequence[Line], x_label: str, y_label: str, dots: Sequence[Dot] = ()) -> str:
+    """Curves and named points on common axes, with a legend."""
+    given = [(x, y) for s in series for x, y in zip(s.xs, s.ys, strict=True)] + [(d.x, d.y) for d in dots]
+    points = [(x, y) for x, y in given if math.isfinite(x) and math.isfinite(y)]
     if not points:
         return ""
     xs, ys = [x for x, _ in points], [y for _, y in points]
@@ -72,9 +78,18 @@ def lines(series: Sequence[Line], x_label: str, y_label: str) -> str:
     for one in series:
         path = " ".join(frame.at(one.xs[i], one.ys[i]) for i in _thinned(len(one.xs)))
         body += f'<polyline class="{one.style}" points="{path}"/>'
-    names = "".join(f'<span><i class="{s.style}"></i>{escape(s.name)}</span>' for s in series)
-    picture = _svg(body, f"{y_label} by {x_label} of {', '.join(s.name for s in series)}")
-    return f'{picture}<p class="legend">{names}</p>'
+    names = [f'<span><i class="{s.style}"></i>{escape(s.name)}</span>' for s in series]
+    for number, dot in enumerate(dots, 1):
+        x, y = frame.x(dot.x), frame.y(dot.y)
+        side, shift = ("end", -8) if x > _WIDTH * 0.85 else ("", 8)
+        body += (
+            f'<circle class="{dot.style}" cx="{x:.1f}" cy="{y:.1f}" r="4.5"><title>{escape(dot.name)}</title></circle>'
+            f'<text class="{side}" x="{x + shift:.1f}" y="{y - 4:.1f}">{number}</text>'
+        )
+        names.append(f'<span><i class="{dot.style}"></i>{number} {escape(dot.name)}</span>')
+    told = ", ".join([s.name for s in series] + [d.name for d in dots])
+    picture = _svg(body, f"{y_label} by {x_label} of {told}")
+    return f'{picture}<p class="legend">{"".join(names)}</p>'
 
 
 def forest(rows: Sequence[Interval], label: str) -> str:
