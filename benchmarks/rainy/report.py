@@ -55,7 +55,7 @@ def html(document: Document, folder: Path | None = None) -> str:
     )
     parts = [
         section("Targets", _targets(document)),
-        section("Where routing loses", _losses(document, lost, told)),
+        section("Where routing loses", _losses(lost, told)),
         *(section(task, *_task(document, task)) for task in document.tasks),
         section("Planted hallucinations", _planted(document)),
         section("With calls that fail", _faulted(document)),
@@ -92,7 +92,7 @@ def _targets(document: Document) -> str:
     return table("What was promised", ("target", "system", "wanted", "found", "", "detail"), rows)
 
 
-def _losses(document: Document, lost: Sequence[Score], told: int) -> str:
+def _losses(lost: Sequence[Score], told: int) -> str:
     if not lost:
         return notes([f"In none of {told} cells of policies, beyond the interval."])
     rows: list[Sequence[Cell]] = [
