@@ -35,6 +35,7 @@ from visionrouter.benchmarks.rainy.intervals import Bootstrap
 from visionrouter.benchmarks.rainy.markdown import markdown
 from visionrouter.benchmarks.rainy.matrix import Matrix, narrowed, open_matrix
 from visionrouter.benchmarks.rainy.recorded import Recorded, record
+from visionrouter.benchmarks.rainy.report import html
 from visionrouter.benchmarks.rainy.score import score_cell, summarise_task
 from visionrouter.benchmarks.rainy.store import Store
 from visionrouter.benchmarks.rainy.systems import PRESETS, Contender, contenders
@@ -44,7 +45,7 @@ from visionrouter.router import Router
 from visionrouter.schema.errors import RequestError
 from visionrouter.schema.task import Task
 
-JSON, MARKDOWN = "rainy-day.json", "rainy-day.md"
+JSON, MARKDOWN, HTML = "rainy-day.json", "rainy-day.md", "rainy-day.html"
 Progress = Callable[[str, int], Callable[[], None]]
 """Told of a phase and how many steps it has; gives what is called after each."""
 _SEVERITY = 3
@@ -164,9 +165,11 @@ def _tried(
 
 
 def write(document: Document, out: Path) -> None:
+    """The document, the table and the page, with the pictures that lie in `out` already."""
     out.mkdir(parents=True, exist_ok=True)
     (out / JSON).write_text(document.to_json(), encoding="utf-8")
     (out / MARKDOWN).write_text(markdown(document), encoding="utf-8")
+    (out / HTML).write_text(html(document, out), encoding="utf-8")
 
 
 def available(backends: Mapping[str, Recorded]) -> tuple[dict[str, Recorded], list[str]]:

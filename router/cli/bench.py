@@ -111,7 +111,7 @@ def rainy_day(
 ) -> None:
     """Tasks x conditions x systems, with planted hallucinations and calls that fail.
 
-    Writes rainy-day.json, rainy-day.md and pictures of the worst failures. Every policy, each backend alone, all of them
+    Writes rainy-day.json, rainy-day.md, rainy-day.html and pictures of the worst failures. Every policy, each backend alone, all of them
     merged and the better backend of each image are compared on the same answers.
     """
     rainy = proving("rainy.run")
@@ -139,7 +139,7 @@ def rainy_day(
     if leaderboard is not None:
         proving("rainy.leaderboard").add(document, leaderboard)
         click.echo(f"wrote {leaderboard}")
-    click.echo(f"wrote {out / rainy.JSON} and {out / rainy.MARKDOWN}")
+    click.echo(f"wrote {out / rainy.JSON}, {rainy.MARKDOWN} and {rainy.HTML}")
 
 
 @bench.command()
