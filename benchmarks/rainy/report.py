@@ -28,7 +28,7 @@ from visionrouter.experiment.page import (
 from visionrouter.experiment.plots import Dot, Line, lines
 from visionrouter.schema.task import Task
 
-MOST_LOSSES = 60
+MOST_LOSSES = 25
 _STYLES = {"alone": "a", "merged": "soft", "policy": "b", "oracle": "soft"}
 _PICTURES = {
     "picture": "what was shown",
