@@ -143,8 +143,8 @@ class Summary:
 @dataclass(frozen=True, slots=True)
 class Shot:
     """A system's answer to one item. `loss` is None where nothing was answered. `would_be`: loss of the best effort where
-    no answer is vouched for. `score`: the confidence or the signal that the last gate looked at, with its name in
-    `score_of`. `size`: share of the image that is asked for, `occluded`: median share of it that is hidden."""
+    no answer is vouched for. `score`: the calibrated confidence, or how far inside its limits the answer is; `score_of`
+    says which, "confidence" or "margin", and higher is safer. `size`: share of the image that is asked for, `occluded`: median share of it that is hidden."""
 
     item: str
     scene: str

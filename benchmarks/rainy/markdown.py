@@ -34,10 +34,10 @@ def markdown(document: Document) -> str:
     return "\n\n".join("\n".join(part) for part in map(list, parts) if part) + "\n"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """The first column is of words, the others of numbers."""
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1) -> Iterator[str]:
+    """The first `words` columns are of words, the others of numbers."""
     yield f"| {' | '.join(head)} |"
-    yield f"|---|{'---:|' * (len(head) - 1)}"
+    yield f"|{'---|' * words}{'---:|' * (len(head) - words)}"
     for row in rows:
         yield f"| {' | '.join(row)} |"
 
@@ -191,6 +191,7 @@ def _planted(planted: Sequence[Planted]) -> Iterator[str]:
             )
             for p in planted
         ),
+        words=2,
     )
 
 

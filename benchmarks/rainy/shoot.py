@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,8 +14,8 @@ from visionrouter.benchmarks.rainy.matrix import Case
 from visionrouter.benchmarks.rainy.recorded import Recorded, drain
 from visionrouter.benchmarks.rainy.wording import is_nothing
 from visionrouter.benchmarks.tuning.scores import Found, Tally, score
-from visionrouter.confidence.gate import is_empty
 from visionrouter.confidence.losses import LOSSES
+from visionrouter.engine.best_effort import best_effort, margin
 from visionrouter.instruction import parse
 from visionrouter.router import Router
 from visionrouter.schema.decision import Outcome
@@ -120,29 +121,25 @@ class Marksman:
         return self._loss.is_bad(loss)
 
     def _would_be(self, result: Result, loss: float | None) -> float | None:
-        """Loss of the best effort: the first that found something, as a route that degrades would give it."""
+        """Loss of the best effort, as a route that degrades would give it."""
         if loss is not None or not result.candidates:
             return loss
-        made = [candidate.prediction.payload for candidate in result.candidates]
-        return self.measure(next((p for p in made if not is_empty(p)), made[0]))[0]
+        return self.measure(best_effort(result.candidates, self._limits_of).prediction.payload)[0]
 
     def _score(self, result: Result) -> tuple[str | None, float | None]:
-        """Confidence where it is calibrated; else how far inside its limits the answer is, as a share of each limit, the
-        least over its signals. Higher is safer."""
+        """Confidence where it is calibrated; else how far inside its limits the answer is. Higher is safer."""
         if result.confidence is not None:
             return "confidence", result.confidence
-        attempts = [a for a in result.decision.attempts if not result.sources or a.backend in result.sources]
-        for attempt in attempts:
-            limits = self._limits.get(attempt.backend, {}).get(self.case.task, {})
-            inside = [
-                margin
-                for name, limit in limits.items()
-                if name in attempt.signals
-                for margin in (_margins(attempt.signals[name], limit.min, limit.max))
-            ]
-            if inside:
-                return "margin", min(inside)
+        for attempt in result.decision.attempts:
+            limits = self._limits_of(attempt.backend)
+            if limits and (not result.sources or attempt.backend in result.sources):
+                inside = margin(attempt.signals, limits)
+                if math.isfinite(inside):
+                    return "margin", inside
         return None, None
+
+    def _limits_of(self, backend: str) -> Limits | None:
+        return self._limits.get(backend, {}).get(self.case.task)
 
     def _blank(self, system: str) -> Shot:
         item = self.case.item
@@ -172,11 +169,6 @@ def _request(case: Case) -> Request | None:
         return replace(request, id=request_id, instruction=parse(case.words))
     except InstructionError:
         return None
-
-
-def _margins(value: float, low: float | None, high: float | None) -> list[float]:
-    found = [] if low is None else [(value - low) / max(abs(low), 1e-6)]
-    return found if high is None else [*found, (high - value) / max(abs(high), 1e-6)]
 
 
 def _parts(case: Case, payload: Payload, loss: float) -> Parts:
