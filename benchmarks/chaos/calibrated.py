@@ -9,6 +9,7 @@ import numpy as np
 
 from visionrouter.confidence.calibrations import scope_of
 from visionrouter.confidence.calibrator import Calibrator
+from visionrouter.confidence.certificate import Certificate, Infeasible
 from visionrouter.confidence.certify import certify
 from visionrouter.confidence.documents import (
     CalibrationDocument,
@@ -39,7 +40,8 @@ def calibrated(made_with: Mapping[str, MadeWith], task: Task) -> CalibrationDocu
     score = np.linspace(0, 1, ITEMS)
     bad = score < _GOOD_FROM
     rows = [{"score": float(s)} for s in score]
-    subjects, calibrators, outcomes = [], [], []
+    subjects, calibrators = [], []
+    outcomes: list[Certificate | Infeasible] = []
     fitted = Calibrator.fit(rows, ~bad, scope=scope_of("fake", task))
     confidence = np.array([fitted.read(row).confidence for row in rows])
     for name, made in made_with.items():

@@ -76,7 +76,7 @@ def jumping_clock(by_s: float) -> Iterator[None]:
 class FullDisk:
     """A sink whose disk is full."""
 
-    def record(self, decision: Decision) -> None:
+    def record(self, decision: Decision) -> None:  # noqa: ARG002
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 

@@ -1,16 +1,22 @@
 """No policy loses a request, whatever fault strikes whom; the safety-critical one vouches for no planted answer. And the
 tool that says so sees it where it is not so."""
 
+import time
+from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
+import PIL.Image
 import pytest
 
+from visionrouter.backends import faulty
 from visionrouter.benchmarks.chaos import run as running
 from visionrouter.benchmarks.chaos.faults import IN_PROCESS, Fault, faults_named
 from visionrouter.benchmarks.chaos.matrix import Cell, cells
 from visionrouter.benchmarks.chaos.run import VOUCHED, run
 from visionrouter.benchmarks.chaos.setting import FAKES
 from visionrouter.benchmarks.chaos.table import as_document, as_text
+from visionrouter.engine import deadline
 from visionrouter.policies import preset_names
 from visionrouter.schema.decision import Outcome
 from visionrouter.schema.errors import PolicyError, RequestError
@@ -154,26 +160,20 @@ def test_a_request_that_hangs_on_its_own_thread_is_lost(tmp_path):
 
 
 def save_noise(path):
-    import numpy as np
-    import PIL.Image
-
     pixels = np.random.default_rng(0).integers(0, 256, (80, 96, 3), np.uint8)
     PIL.Image.fromarray(pixels).save(path)
 
 
 def test_a_deadline_that_reads_the_wall_clock_is_found(monkeypatch):
-    import time
+    def wall():
+        return time.time()
 
-    from visionrouter.engine import deadline
-
-    monkeypatch.setattr(deadline, "perf_counter", lambda: time.time())
+    monkeypatch.setattr(deadline, "perf_counter", wall)
     rows = rows_of("default", (Fault.CLOCK_JUMP,))
     assert rows["clock_jump forwards"].lost
 
 
 def test_weights_that_are_not_verified_are_found(monkeypatch):
-    from visionrouter.backends import faulty
-
     monkeypatch.setattr(faulty, "verify", lambda folder, digests: None)
     rows = rows_of("default", (Fault.CORRUPTED_WEIGHTS,))
     assert rows["corrupted_weights first: specialist-1"].noticed == ("within_limits",)
@@ -183,8 +183,6 @@ def test_a_record_that_is_lost_without_a_word_is_found(monkeypatch):
     class Silent:
         def record(self, decision):
             pass
-
-    from contextlib import contextmanager
 
     @contextmanager
     def silent():
