@@ -242,9 +242,8 @@ async def _judged(
         prediction, evidence_ms = await _enriched(journey, stop, prediction, left_ms())
     verdict = decide(prediction, stop.accept, stop.standing, journey.tags, route.uncertified)
     if verdict.accepted and route.check is not None:
-        others = [other.lane for other in plan.stops]
         verdict, notes = await second_opinion(
-            journey, route.check, stop, verdict, prediction, others, left_ms()
+            journey, route.check, stop, verdict, prediction, plan.stops, left_ms()
         )
         prediction = replace(prediction, notes=(*prediction.notes, *notes))
     journey.record(answer, verdict, prediction, evidence_ms, calibrated_map(prediction, stop.standing))

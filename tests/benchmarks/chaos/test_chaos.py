@@ -52,6 +52,13 @@ def test_safety_critical_ends_each_cell_in_an_agreed_answer_or_in_none(safe, cel
         assert row.reason
 
 
+def test_safety_critical_answers_where_one_of_three_fails_in_time(safe):
+    late = (Fault.TIMEOUT, Fault.HANG_IN_THREAD)
+    one = [row for row in safe.values() if row.where != "all" and row.fault not in late]
+    assert len(one) > 40
+    assert not [row for row in one if Outcome(row.outcome) not in VOUCHED]
+
+
 def test_the_matrix_is_whole(safe):
     assert list(safe) == MATRIX
 

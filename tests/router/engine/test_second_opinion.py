@@ -120,6 +120,31 @@ def test_a_checker_that_fails_is_no_agreement():
     assert "no_evidence:cross_check:backend_error" in result.decision.attempts[0].notes
 
 
+BROKEN = Answer(error=RuntimeError("cable cut"))
+
+
+@pytest.mark.parametrize("on", ["fall_back", "abstain", "escalate"])
+def test_where_the_checker_fails_another_speaks_in_its_place(on):
+    result, calls = run(BROKEN, depth(TRUE), depth(TRUE * 0.98), on=on)
+    assert (result.outcome, result.sources) == (Outcome.FELL_BACK, ("b",))
+    assert "checked_by:c" in result.decision.attempts[1].notes
+    assert set(calls.values()) == {1}, "nobody is asked twice"
+    result, _ = run(depth(TRUE), BROKEN, depth(TRUE * 0.98), on=on)
+    assert (result.outcome, result.sources) == (Outcome.ACCEPTED, ("a",))
+
+
+@pytest.mark.parametrize(
+    "third",
+    [depth(PLANTED["another scene"]), BROKEN, Answer(DepthMap(TRUE, "m"), LOW)],
+    ids=["disagrees", "fails too", "below its limits"],
+)
+@pytest.mark.parametrize("first", [True, False], ids=["first", "second"])
+def test_nor_is_it_agreement_where_nobody_can_speak_in_its_place(third, first):
+    answers = (BROKEN, depth(TRUE), third) if first else (depth(TRUE), BROKEN, third)
+    result, _ = run(*answers, on="escalate", if_none="accept")
+    assert (result.outcome, result.payload) == (Outcome.ABSTAINED, None)
+
+
 @pytest.mark.parametrize("who", ["nobody", "unmeasured", "below its limits"])
 def test_an_opinion_that_does_not_count_is_no_opinion(who):
     low = Answer(DepthMap(TRUE * 3, "m"), LOW)
