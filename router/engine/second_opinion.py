@@ -39,7 +39,8 @@ async def second_opinion(
     An opinion counts where the checker's own answer keeps its limits; that it found nothing is an opinion too. Without
     one that counts, the route's `if_none` decides, but silence through a fault is never agreement: another of `stops`
     has to speak in its place. On disagreement the route's word holds; with `escalate`, the first of `stops` that is
-    neither of the two decides, and without a third, or where it agrees with neither, nobody is believed.
+    neither of the two decides, and without a third, or where it agrees with neither, nobody is believed. `timeout_ms`
+    caps the question to such another, whose answer is then there should the route come to it.
     """
     if stop.checker is None:
         return _unchecked(check, verdict, "nobody")
