@@ -30,7 +30,7 @@ WORDS: tuple[str | Task, ...] = (
     Task.POSE,
     Task.CLASSIFY,
 )
-FAULT_RATE, DEADLY_RATE, MISTAKE_RATE, CANCEL_RATE = 0.05, 0.001, 0.01, 0.02
+FAULT_RATE, DEADLY_RATE, MISTAKE_RATE, CANCEL_RATE = 0.05, 0.002, 0.01, 0.02
 """Shares of requests: with a fault, with one that costs a process its life, with a user's mistake, and, of those on the
 event loop, given up by their caller."""
 _MILD = tuple(fault for fault in Fault if fault not in DEADLY | {Fault.SWELL, Fault.CORRUPTED})
@@ -75,8 +75,11 @@ class Tally:
 class Traffic:
     """`threads` callers that block and `coroutines` that await, on one loop, until `until_s` (monotonic seconds)."""
 
-    def __init__(self, router: Router, seed: int, threads: int, coroutines: int) -> None:
+    def __init__(
+        self, router: Router, seed: int, threads: int, coroutines: int, deadly_rate: float = DEADLY_RATE
+    ) -> None:
         self._router = router
+        self._deadly_rate = deadly_rate
         self._images = _images()
         self._tallies = [Tally() for _ in range(threads + coroutines)]
         self._randoms = [Random(f"{seed}/{i}") for i in range(threads + coroutines)]
@@ -106,7 +109,7 @@ class Traffic:
     def _block(self, i: int, until_s: float) -> None:
         random, tally = self._randoms[i], self._tallies[i]
         while time.monotonic() < until_s:
-            image, words, options = drawn(random, self._images)
+            image, words, options = drawn(random, self._images, self._deadly_rate)
             tally.put += 1
             try:
                 tally.outcomes[self._router.run(image, words, **options).outcome] += 1
@@ -120,7 +123,7 @@ class Traffic:
     async def _await(self, i: int, until_s: float) -> None:
         random, tally = self._randoms[i], self._tallies[i]
         while time.monotonic() < until_s:
-            image, words, options = drawn(random, self._images)
+            image, words, options = drawn(random, self._images, self._deadly_rate)
             patience_s = 0.01 * random.random() if random.random() < CANCEL_RATE else None
             tally.put += 1
             try:
@@ -133,13 +136,15 @@ class Traffic:
             await asyncio.sleep(_PAUSE_S * random.random())
 
 
-def drawn(random: Random, images: Sequence[Image]) -> tuple[Image, str | Task, dict[str, Any]]:
+def drawn(
+    random: Random, images: Sequence[Image], deadly_rate: float = DEADLY_RATE
+) -> tuple[Image, str | Task, dict[str, Any]]:
     """The next request of a caller: picture, words, and the rest."""
     tags = {"camera": random.choice(CAMERAS)}
     drawn_fault = random.random()
-    if drawn_fault < DEADLY_RATE:
+    if drawn_fault < deadly_rate:
         tags["fault"] = random.choice(sorted(DEADLY))
-    elif drawn_fault < FAULT_RATE:
+    elif drawn_fault < max(FAULT_RATE, deadly_rate):
         tags["fault"] = random.choice(_MILD)
     deadline_ms = None if random.random() < 0.3 else random.choice((5.0, 50.0, 200.0, 1000.0))
     if random.random() < MISTAKE_RATE:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from visionrouter.benchmarks.soak.load import Tally, Traffic
+from visionrouter.benchmarks.soak.load import DEADLY_RATE, Tally, Traffic
 from visionrouter.benchmarks.soak.resources import (
     Held,
     growth_mb,
@@ -69,7 +69,7 @@ class Report:
         return (*(words for is_so, words in said if is_so), *self.after.leaks(self.before))
 
 
-def run(seconds: float, seed: int = 0) -> Report:
+def run(seconds: float, seed: int = 0, deadly_rate: float = DEADLY_RATE) -> Report:
     """Soak a router for so many seconds; memory is watched after the first tenth of them."""
     _rehearse(seed)
     before = settled(Held.now(), 0)
@@ -77,7 +77,7 @@ def run(seconds: float, seed: int = 0) -> Report:
     router = made((sink,))
     try:
         router.warm_up()
-        traffic = Traffic(router, seed, THREADS, COROUTINES)
+        traffic = Traffic(router, seed, THREADS, COROUTINES, deadly_rate)
         begun_s = time.monotonic()
         traffic.start(begun_s + seconds)
         time.sleep(seconds / 10)

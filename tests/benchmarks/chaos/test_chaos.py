@@ -1,9 +1,11 @@
 """No policy loses a request, whatever fault strikes whom; the safety-critical one vouches for no planted answer. And the
 tool that says so sees it where it is not so."""
 
+import re
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import PIL.Image
@@ -85,6 +87,21 @@ def test_each_fault_is_told_by_its_reason(safe, fault, noticed):
     row = safe[f"{fault} all"]
     assert noticed in row.noticed
     assert row.outcome == Outcome.FAILED
+
+
+def test_the_table_in_the_docs_is_what_the_command_prints(safe):
+    """But for the times, and for those who took the whole deadline."""
+
+    def plain(line):
+        return " ".join(re.sub(r"\s+\d+$", "", line).split())
+
+    told = {
+        plain(line) for line in (Path(__file__).parents[3] / "docs" / "chaos.md").read_text().splitlines()
+    }
+    printed = as_text([row for row in safe.values() if row.fault in {Fault.NONE, *AT_ONCE, *IN_PROCESS}])
+    lines = printed.splitlines()[:-2]
+    assert len(lines) == 55
+    assert not [line for line in map(plain, lines) if line not in told]
 
 
 def test_stale_weights_are_outvoted_by_those_who_know_better(safe):
