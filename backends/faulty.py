@@ -136,7 +136,7 @@ class FaultyBackend(Backend):
         if fault is Fault.NAN:
             return replace(prediction, evidence=Evidence({"score": math.nan}))
         if fault is Fault.WRONG_SHAPE:
-            larger = Image(np.zeros((2 * query.image.height, 2 * query.image.width, 3), np.uint8))
+            larger = Image(query.image.pixels.repeat(2, axis=0).repeat(2, axis=1))
             return self._inner.predict([replace(query, image=larger)])[0]
         if fault is Fault.WRONG_KIND:
             other = Task.CLASSIFY if query.task is not Task.CLASSIFY else Task.DEPTH

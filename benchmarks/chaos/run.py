@@ -28,7 +28,6 @@ from visionrouter.benchmarks.chaos.surroundings import (
 )
 from visionrouter.confidence.agreement import agree
 from visionrouter.engine.options import EngineOptions
-from visionrouter.intake import query_of
 from visionrouter.policies import PolicySource
 from visionrouter.router import CalibrationSource, Router
 from visionrouter.schema.decision import Outcome, Sink
@@ -177,14 +176,14 @@ def _row(result: Result, made: Setting, cell: Cell, ms: float) -> Row:
 
 def _is_right(result: Result, made: Setting) -> bool:
     """Whether a result is the answer of the backends it names while they are well, or joined of such answers."""
-    payload, query = result.payload, query_of(made.request)
-    if payload is None:
+    payload = result.payload
+    if payload is None or not set(result.sources) <= made.right.keys():
         return False
-    well = [made.backends[name].predict([query])[0].payload for name in result.sources]
+    well = [made.right[name] for name in result.sources]
     if len(well) == 1:
         return payload == well[0]
     has_nan = isinstance(payload, DepthMap | NormalMap) and bool(np.isnan(payload.values).any())
-    return not has_nan and all(agree(query.task, payload, other) for other in well)
+    return not has_nan and all(agree(result.task, payload, other) for other in well)
 
 
 def _unharmed(row: Row, well: Row) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,10 +13,12 @@ from visionrouter.backends.base import Backend, Kind
 from visionrouter.backends.fake import ALL_TASKS, FakeBackend
 from visionrouter.backends.profile import load_profile
 from visionrouter.benchmarks.chaos.calibrated import calibrated, reads_calibration
+from visionrouter.intake import query_of
 from visionrouter.policies import CompiledPolicy, PolicySource, compile_policy, load_policy
 from visionrouter.router import CalibrationSource, Router
 from visionrouter.schema.errors import RequestError
 from visionrouter.schema.image import ImageSource, load_image
+from visionrouter.schema.payload import Payload
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query, Request
 from visionrouter.schema.route import KIND_WORDS, Limit, Limits, Route
@@ -53,7 +55,8 @@ class Kept(Backend):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """`route`: the backends that the request can come to, in order, those that give second opinions last."""
+    """`route`: the backends that the request can come to, in order, those that give second opinions last. `right`: what
+    each of them answers while it is well, but for one that raises."""
 
     policy: CompiledPolicy
     backends: Mapping[str, Kept]
@@ -61,6 +64,7 @@ class Setting:
     limits: Mapping[str, Mapping[Task, Limits]] = field(default_factory=dict)
     calibrations: tuple[CalibrationSource, ...] = ()
     route: tuple[str, ...] = ()
+    right: Mapping[str, Payload] = field(default_factory=dict)
 
     @property
     def deadline_ms(self) -> float:
@@ -100,9 +104,8 @@ def setting(
             raise RequestError(f"policy {compiled.name}: no backend here is asked for {task.value}")
         if profile is None and reads_calibration(compiled.select(request).route):
             calibrations = (calibrated(made_with, task), *calibrations)
-        for name in route:
-            backends[name].load()
-        yield Setting(compiled, backends, request, limits, tuple(calibrations), route)
+        right = _right({name: backends[name] for name in route}, query_of(request))
+        yield Setting(compiled, backends, request, limits, tuple(calibrations), route, right)
     finally:
         for backend in backends.values():
             backend.release()
@@ -114,6 +117,15 @@ def _request(router: Router, image: ImageSource, task: Task, deadline_ms: float)
     middle = [[picture.width / 4, picture.height / 4, picture.width * 3 / 4, picture.height * 3 / 4]]
     boxes = middle if task is Task.PROMPTABLE else None
     return replace(router.request(picture, task, boxes=boxes, deadline_ms=deadline_ms), id="chaos")
+
+
+def _right(backends: Mapping[str, Backend], query: Query) -> dict[str, Payload]:
+    right = {}
+    for name, backend in backends.items():
+        backend.load()
+        with suppress(Exception):
+            right[name] = backend.predict([query])[0].payload
+    return right
 
 
 def _noise() -> ImageSource:

@@ -93,10 +93,11 @@ async def hear(question: Question, deadline: Deadline, waiter: Waiter) -> Answer
         lane.breaker.release()
         raise
     latency_ms = deadline.elapsed_ms() - question.started_ms
-    if verdict is None and timeout_ms is not None and latency_ms > timeout_ms:
-        detail = f"answered after {latency_ms:.0f} ms of {timeout_ms:.0f}; discarded"
-        verdict = failure(Reason.TIMEOUT, detail)
     queue_ms = (job.started_s - job.enqueued_s) * 1000 if job.started_s else latency_ms
+    if verdict is None and timeout_ms is not None and latency_ms > timeout_ms:
+        reason, ran_ms = _too_late(deadline), latency_ms - queue_ms
+        verdict = failure(reason, f"answered after {latency_ms:.0f} ms of {timeout_ms:.0f}; discarded")
+        blamed = reason is Reason.TIMEOUT and ran_ms > timeout_ms
     _tell(lane, question.query.task, verdict, latency_ms, queue_ms, blamed)
     kept = prediction if verdict is None else None
     return Answer(lane, question.started_ms, latency_ms, queue_ms, kept, verdict, said)
@@ -128,10 +129,13 @@ def _late(question: Question, job: Job, error: TimeoutError, deadline: Deadline)
     """A timeout of ours, or one that the backend itself raised."""
     if job.future.done() and not job.future.cancelled():
         return failure(Reason.BACKEND_ERROR, str(error))
-    out_of_time = question.timeout_ms is not None and deadline.left_ms() == 0
-    reason = Reason.DEADLINE_EXCEEDED if out_of_time else Reason.TIMEOUT
     where = "" if job.started_s else ", all of them in its queue"
-    return failure(reason, f"no answer within {question.timeout_ms:.0f} ms{where}")
+    return failure(_too_late(deadline), f"no answer within {question.timeout_ms:.0f} ms{where}")
+
+
+def _too_late(deadline: Deadline) -> Reason:
+    """Whose time was up: the request's, or only the attempt's."""
+    return Reason.DEADLINE_EXCEEDED if deadline.left_ms() == 0 else Reason.TIMEOUT
 
 
 def _is_to_blame(lane: Lane, job: Job, reason: Reason) -> bool:

@@ -69,6 +69,18 @@ def test_a_short_deadline_tells_nothing_of_a_backend_that_is_slow():
         assert router.states()["slow"].calls.failures == 0
 
 
+@pytest.mark.parametrize(
+    ("limit", "reason", "counted"), [("deadline", "deadline_exceeded", 0), ("cap", "timeout", 1)]
+)
+def test_an_answer_too_late_for_its_users_deadline_alone_does_not_count(limit, reason, counted):
+    backend = FakeBackend("here", script=Answer(latency_ms=40))
+    with routed(backend, timeout_ms=20 if limit == "cap" else None) as router:
+        result = router.run(PHOTO, Task.DETECT, deadline_ms=20 if limit == "deadline" else None)
+        assert result.decision.attempts[0].verdict.reason == reason
+        assert "discarded" in result.decision.attempts[0].verdict.detail
+        assert router.states()["here"].calls.failures == counted
+
+
 def test_deadlines_open_the_breaker_of_a_backend_that_is_stuck(monkeypatch):
     monkeypatch.setattr(workers, "_STUCK_S", 0.1)
     backend = FaultyBackend()
