@@ -127,7 +127,8 @@ def _left_s(question: Question, deadline: Deadline) -> float | None:
 
 def _late(question: Question, job: Job, error: TimeoutError, deadline: Deadline) -> Verdict:
     """A timeout of ours, or one that the backend itself raised."""
-    if job.future.done() and not job.future.cancelled():
+    future = job.future
+    if future.done() and not future.cancelled() and isinstance(future.exception(), TimeoutError):
         return failure(Reason.BACKEND_ERROR, str(error))
     where = "" if job.started_s else ", all of them in its queue"
     return failure(_too_late(deadline), f"no answer within {question.timeout_ms:.0f} ms{where}")

@@ -10,8 +10,12 @@ import pytest
 from visionrouter.backends.fake import Answer, FakeBackend
 from visionrouter.backends.faulty import FaultyBackend
 from visionrouter.engine import worker as workers
+from visionrouter.engine.ask import hear, put
 from visionrouter.engine.breaker import BreakerOptions
+from visionrouter.engine.deadline import Deadline
+from visionrouter.engine.lane import Lane
 from visionrouter.engine.options import EngineOptions
+from visionrouter.engine.waiting import BlockingWaiter, drive
 from visionrouter.engine.worker import Worker
 from visionrouter.router import Router
 from visionrouter.schema.decision import Outcome, Reason
@@ -79,6 +83,27 @@ def test_an_answer_too_late_for_its_users_deadline_alone_does_not_count(limit, r
         assert result.decision.attempts[0].verdict.reason == reason
         assert "discarded" in result.decision.attempts[0].verdict.detail
         assert router.states()["here"].calls.failures == counted
+
+
+class Hasty(BlockingWaiter):
+    """Gives up in the very moment in which the answer comes."""
+
+    async def wait(self, future, timeout_s):
+        future.exception()
+        raise TimeoutError
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [(Answer(), Reason.TIMEOUT), (Answer(error=TimeoutError("the hub's")), Reason.BACKEND_ERROR)],
+    ids=["an answer", "a time out of its own"],
+)
+def test_an_answer_in_the_moment_of_giving_up_is_no_error_of_the_backend(answer, reason):
+    lane = Lane.of(FakeBackend(script=answer), EngineOptions())
+    deadline = Deadline.of(None)
+    question = put(lane, Query(Task.DETECT, PHOTO), deadline, 1000)
+    heard = drive(hear(question, deadline, Hasty()))
+    assert heard.failure.reason is reason
 
 
 def test_deadlines_open_the_breaker_of_a_backend_that_is_stuck(monkeypatch):
