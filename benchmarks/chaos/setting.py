@@ -9,12 +9,19 @@ from pathlib import Path
 
 import numpy as np
 
-from visionrouter.backends.base import Backend, Kind
+from visionrouter.backends.base import Backend, BackendSpec, Kind
 from visionrouter.backends.fake import ALL_TASKS, FakeBackend
 from visionrouter.backends.profile import load_profile
 from visionrouter.benchmarks.chaos.calibrated import calibrated, reads_calibration
 from visionrouter.intake import query_of
-from visionrouter.policies import CompiledPolicy, PolicySource, compile_policy, load_policy
+from visionrouter.policies import (
+    CompiledPolicy,
+    Licences,
+    PolicySource,
+    compile_policy,
+    load_policy,
+    resolve,
+)
 from visionrouter.router import CalibrationSource, Router
 from visionrouter.schema.errors import RequestError
 from visionrouter.schema.image import ImageSource, load_image
@@ -97,12 +104,13 @@ def setting(
         with Router(backends, compiled, limits=limits) as router:
             pixels = _noise() if image is None else image
             request = _request(router, pixels, task, deadline_ms)
-            seen = router.explain(request.image, request.instruction, boxes=request.prompts.boxes).routes[0]
             made_with = router.made_with(request)
-        route = tuple(dict.fromkeys((*seen.backends, *(c for c in seen.checked_by if c is not None))))
+        why = compiled.explain(request, request.context, compiled.assign(request, request.context))
+        able = [b.spec for b in backends.values() if request.prompts or not b.spec.needs_prompts]
+        route = _asked(why.route, task, able, why.licences)
         if not route:
             raise RequestError(f"policy {compiled.name}: no backend here is asked for {task.value}")
-        if profile is None and reads_calibration(compiled.select(request).route):
+        if profile is None and reads_calibration(why.route):
             calibrations = (calibrated(made_with, task), *calibrations)
         right = _right({name: backends[name] for name in route}, query_of(request))
         yield Setting(compiled, backends, request, limits, tuple(calibrations), route, right)
@@ -117,6 +125,16 @@ def _request(router: Router, image: ImageSource, task: Task, deadline_ms: float)
     middle = [[picture.width / 4, picture.height / 4, picture.width * 3 / 4, picture.height * 3 / 4]]
     boxes = middle if task is Task.PROMPTABLE else None
     return replace(router.request(picture, task, boxes=boxes, deadline_ms=deadline_ms), id="chaos")
+
+
+def _asked(route: Route, task: Task, able: Sequence[BackendSpec], licences: Licences) -> tuple[str, ...]:
+    """Who can be asked along a route: its stops in order, then those who are only there to give second opinions."""
+    stops = [choice.backend for choice in resolve(route, task, able, licences).choices]
+    if route.check is None:
+        return tuple(stops)
+    meant = [s.name for s in able if task in s.tasks and route.check.backend in (s.name, s.kind, "any")]
+    checkers = [next((name for name in meant if name != stop), stop) for stop in stops]
+    return tuple(dict.fromkeys((*stops, *checkers)))
 
 
 def _right(backends: Mapping[str, Backend], query: Query) -> dict[str, Payload]:

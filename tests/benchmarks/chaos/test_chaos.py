@@ -61,6 +61,14 @@ def test_safety_critical_answers_where_one_of_three_fails_in_time(safe):
     assert not [row for row in one if Outcome(row.outcome) not in VOUCHED]
 
 
+def test_with_a_time_for_each_attempt_one_who_never_answers_costs_no_answer():
+    route = {"try": ["specialist", "generative"], "check_with": {"backend": "any"}, "attempt_timeout_ms": 100}
+    policy = {"schema_version": 1, "name": "in-time", "default": {"route": route}}
+    rows = rows_of(policy, (Fault.TIMEOUT, Fault.HANG_IN_THREAD))
+    assert {row.outcome for row in rows.values() if row.where == "all"} == {Outcome.FAILED}
+    assert not [r for r in rows.values() if r.where != "all" and Outcome(r.outcome) not in VOUCHED]
+
+
 def test_the_matrix_is_whole(safe):
     assert list(safe) == MATRIX
 
@@ -100,7 +108,7 @@ def test_the_table_in_the_docs_is_what_the_command_prints(safe):
     }
     printed = as_text([row for row in safe.values() if row.fault in {Fault.NONE, *AT_ONCE, *IN_PROCESS}])
     lines = printed.splitlines()[:-2]
-    assert len(lines) == 55
+    assert len(lines) == 54
     assert not [line for line in map(plain, lines) if line not in told]
 
 
