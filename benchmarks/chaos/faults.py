@@ -14,7 +14,7 @@ from visionrouter.backends.isolation import IsolatedBackend, IsolationLimits
 from visionrouter.backends.registry import Recipe
 from visionrouter.schema.errors import RequestError
 
-SLOW, KILLED, LATE = 0.1, 0.3, 2.0
+SLOW, KILLED, LATE = 0.1, 0.2, 2.0
 """In deadlines: how much later what is slow answers, when what hangs in a process is killed, and when an answer is sure
 to be too late."""
 
@@ -28,7 +28,7 @@ class Fault(StrEnum):
     EXCEPTION = "exception"
     OUT_OF_MEMORY = "out_of_memory"
     HANG_IN_THREAD = "hang_in_thread"  # no answer, from a thread that nothing can end
-    HANG = "hang"  # no answer, from a process, which is killed after 0.3 deadlines
+    HANG = "hang"  # no answer, from a process, which is killed after 0.2 deadlines
     SEIZE = "seize"  # the same with the interpreter's lock held
     CRASH = "crash"  # its process aborts
     NAN = "nan"

@@ -87,7 +87,11 @@ def run(
         for cell in cells(faults, made.route):
             row = run_cell(made, cell)
             well = well or row
-            yield _unharmed(row, well) if cell.fault in _HARMLESS else row
+            if cell.fault in _HARMLESS and _differs(row, well):
+                row = _harmed(
+                    run_cell(made, cell), well
+                )  # once more: a machine that stalls is not the clock's doing
+            yield row
 
 
 def run_cell(made: Setting, cell: Cell) -> Row:
@@ -186,9 +190,13 @@ def _is_right(result: Result, made: Setting) -> bool:
     return not has_nan and all(agree(result.task, payload, other) for other in well)
 
 
-def _unharmed(row: Row, well: Row) -> Row:
+def _differs(row: Row, other: Row) -> bool:
+    return (row.outcome, row.by, row.reason) != (other.outcome, other.by, other.reason)
+
+
+def _harmed(row: Row, well: Row) -> Row:
     """The row of a fault that is no backend's, lost where the answer is not what it was without the fault."""
-    if (row.outcome, row.by, row.reason) == (well.outcome, well.by, well.reason):
+    if not _differs(row, well):
         return row
     return replace(row, lost=True, notes=(*row.notes, f"without the fault: {well.outcome} ({well.reason})"))
 

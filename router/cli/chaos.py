@@ -44,7 +44,7 @@ _TASKS = [task.value for task in Task if task is not Task.COMPOSITE]
     default=500.0,
     show_default=True,
     type=click.FloatRange(20, 600_000),
-    help="Of each request. What hangs in a process is killed after 0.3 of it.",
+    help="Of each request. What hangs in a process is killed after 0.2 of it.",
 )
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the table as JSON here.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout instead of the table.")
