@@ -5,18 +5,23 @@ from __future__ import annotations
 import ctypes
 import math
 import os
+import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 
 from visionrouter.backends.base import Backend, Reuse
 from visionrouter.backends.fake import FakeBackend
-from visionrouter.schema.errors import ResourceError
+from visionrouter.backends.weights import sha256_of, verify
+from visionrouter.backends.wrong import constant, wrong
+from visionrouter.schema.errors import BackendError, ResourceError
 from visionrouter.schema.image import Image
-from visionrouter.schema.payload import DepthMap
+from visionrouter.schema.payload import DepthMap, NormalMap
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
@@ -35,16 +40,19 @@ class Fault(StrEnum):
     SEIZE = "seize"  # never answers, nor lets another thread run: only ever inside a process of its own
     CRASH = "crash"  # ends the process it runs in: only ever inside a process of its own
     SWELL = "swell"  # takes memory until something stops it, at most 4 GB
-    NAN = "nan"  # a signal that is no number
-    WRONG_SHAPE = "wrong_shape"  # an answer to an image of another size
+    NAN = "nan"  # a map without one number in it; where the answer is no map, a signal that is no number
+    WRONG_SHAPE = "wrong_shape"  # an answer to an image of twice the size
     WRONG_KIND = "wrong_kind"  # an answer to another task
     CONSTANT = "constant"  # one value over the whole image
+    WRONG = "wrong"  # a well-formed answer to something else, with the signals of the right one
+    CORRUPTED = "corrupted_weights"  # weights with a flipped bit: while loading
 
 
 class FaultyBackend(Backend):
     """Answers as `inner` does (default: a fake), but for the fault that `fault` names, or that a request names by tag.
 
-    Between faults it is well, so one router can be led through all of them.
+    Between faults it is well, so one router can be led through all of them. `load_fault` strikes while loading. `variant`:
+    which of the wrong answers is given. What hangs or is slow is let go by `abort`; then and from then on it raises.
     """
 
     def __init__(
@@ -55,6 +63,7 @@ class FaultyBackend(Backend):
         slow_ms: float = 200.0,
         load_fault: str | None = None,
         batch_limit: int = 8,
+        variant: int = 0,
     ) -> None:
         self._inner = (
             FakeBackend(inline=False, batch_limit=batch_limit, remember=False) if inner is None else inner
@@ -63,6 +72,8 @@ class FaultyBackend(Backend):
         self._fault = None if fault is None else Fault(fault)
         self._load_fault = None if load_fault is None else Fault(load_fault)
         self._slow_ms = slow_ms
+        self._variant = variant
+        self._let_go = threading.Event()
 
     def load(self) -> None:
         if self._load_fault is not None:
@@ -75,6 +86,10 @@ class FaultyBackend(Backend):
     @property
     def reuse(self) -> Reuse | None:
         return self._inner.reuse
+
+    def abort(self) -> bool:
+        self._let_go.set()
+        return True
 
     def close(self) -> None:
         self._inner.close()
@@ -90,14 +105,13 @@ class FaultyBackend(Backend):
     def _before(self, fault: Fault) -> None:
         match fault:
             case Fault.SLOW:
-                time.sleep(self._slow_ms / 1000)
+                self._wait(self._slow_ms / 1000)
             case Fault.EXCEPTION:
                 raise RuntimeError("a fault was asked for")
             case Fault.OUT_OF_MEMORY:
                 raise ResourceError("a fault was asked for: out of memory")
             case Fault.HANG:
-                while True:
-                    time.sleep(3600)
+                self._wait(None)
             case Fault.SEIZE:
                 ctypes.PyDLL(None).sleep(3600)
             case Fault.CRASH:
@@ -108,17 +122,37 @@ class FaultyBackend(Backend):
                     held.append(np.ones(1 << 24, np.uint8))
                     time.sleep(0.005)
                 raise ResourceError(f"{len(held) << 24} bytes were taken and nothing stopped it")
+            case Fault.CORRUPTED:
+                _read_corrupted()
+
+    def _wait(self, seconds: float | None) -> None:
+        if self._let_go.wait(seconds):
+            raise BackendError("a fault was asked for; it was cut short")
 
     def _after(self, fault: Fault | None, query: Query, prediction: Prediction) -> Prediction:
+        payload = prediction.payload
+        if fault is Fault.NAN and isinstance(payload, DepthMap | NormalMap):
+            return replace(prediction, payload=replace(payload, values=np.full_like(payload.values, np.nan)))
         if fault is Fault.NAN:
             return replace(prediction, evidence=Evidence({"score": math.nan}))
         if fault is Fault.WRONG_SHAPE:
-            larger = Image(np.zeros((query.image.height + 1, query.image.width, 3), np.uint8))
+            larger = Image(query.image.pixels.repeat(2, axis=0).repeat(2, axis=1))
             return self._inner.predict([replace(query, image=larger)])[0]
         if fault is Fault.WRONG_KIND:
             other = Task.CLASSIFY if query.task is not Task.CLASSIFY else Task.DEPTH
             return FakeBackend().predict([replace(query, task=other)])[0]
         if fault is Fault.CONSTANT:
-            flat = np.full((query.image.height, query.image.width), 3, np.float32)
-            return replace(prediction, payload=DepthMap(flat, "m"))
+            return replace(prediction, payload=constant(query))
+        if fault is Fault.WRONG:
+            return replace(prediction, payload=wrong(query, self._variant))
         return prediction
+
+
+def _read_corrupted() -> None:
+    """Read a weights file as a backend does, after one of its bits was flipped. Raises `WeightsError`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "weights.bin"
+        path.write_bytes(bytes(64))
+        digests = {path.name: sha256_of(path)}
+        path.write_bytes(bytes(63) + b"\x01")
+        verify(path.parent, digests)

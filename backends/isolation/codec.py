@@ -1,6 +1,7 @@
 """Queries and predictions as a header of JSON, with their arrays laid into shared memory.
 
-In a header null, booleans, numbers and strings stand for themselves. Anything else is a list led by its form:
+In a header null, booleans, numbers and strings (a caller's own enum of strings among them) stand for themselves.
+Anything else is a list led by its form:
 
     ["t", item, ...]                   a tuple
     ["m", {key: item}]                 a mapping with strings for keys
@@ -59,7 +60,7 @@ class Packer:
 
     def pack(self, value: object) -> Form:
         """The header of `value`. An array met twice is laid down once. Raises `SchemaError` for an unknown type."""
-        if isinstance(value, Enum):
+        if isinstance(value, Enum) and _ENUMS.get(type(value).__name__) is type(value):
             return ["e", type(value).__name__, value.value]
         if value is None or isinstance(value, str | bool | int | float):
             return value

@@ -16,6 +16,7 @@ import click
 
 from visionrouter.cli.bench import bench
 from visionrouter.cli.calibrate import calibrate
+from visionrouter.cli.chaos import chaos
 from visionrouter.cli.compare import compare
 from visionrouter.cli.experiments import policy_diff, policy_test, replay
 from visionrouter.cli.fetch import fetch
@@ -217,6 +218,7 @@ policy.add_command(policy_diff)
 policy.add_command(policy_test)
 cli.add_command(bench)
 cli.add_command(calibrate)
+cli.add_command(chaos)
 cli.add_command(compare)
 cli.add_command(ledger)
 cli.add_command(replay)

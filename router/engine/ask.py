@@ -80,22 +80,25 @@ async def hear(question: Question, deadline: Deadline, waiter: Waiter) -> Answer
     prediction: Prediction | None = None
     verdict: Verdict | None = None
     said: str | None = None
+    blamed: bool | None = None
     try:
         prediction = await waiter.wait(job.future, _left_s(question, deadline))
         check_prediction(question.query, prediction)
     except TimeoutError as error:
         verdict, said = _late(question, job, error, deadline), _say(error)
+        blamed = _is_to_blame(lane, job, verdict.reason)
     except Exception as error:
         verdict, said = failure(reason_of(error), str(error) or type(error).__name__), _say(error)
     except BaseException:
         lane.breaker.release()
         raise
     latency_ms = deadline.elapsed_ms() - question.started_ms
+    queue_ms = (job.started_s - job.enqueued_s) * 1000 if job.started_s else latency_ms
     if verdict is None and timeout_ms is not None and latency_ms > timeout_ms:
-        detail = f"answered after {latency_ms:.0f} ms of {timeout_ms:.0f}; discarded"
-        verdict = failure(Reason.TIMEOUT, detail)
-    queue_ms = (job.started_s - job.enqueued_s) * 1000 if job.started_s else 0.0
-    _tell(lane, question.query.task, verdict, latency_ms, queue_ms)
+        reason, ran_ms = _too_late(deadline), latency_ms - queue_ms
+        verdict = failure(reason, f"answered after {latency_ms:.0f} ms of {timeout_ms:.0f}; discarded")
+        blamed = reason is Reason.TIMEOUT and ran_ms > timeout_ms
+    _tell(lane, question.query.task, verdict, latency_ms, queue_ms, blamed)
     kept = prediction if verdict is None else None
     return Answer(lane, question.started_ms, latency_ms, queue_ms, kept, verdict, said)
 
@@ -124,11 +127,30 @@ def _left_s(question: Question, deadline: Deadline) -> float | None:
 
 def _late(question: Question, job: Job, error: TimeoutError, deadline: Deadline) -> Verdict:
     """A timeout of ours, or one that the backend itself raised."""
-    if job.future.done() and not job.future.cancelled():
+    future = job.future
+    if future.done() and not future.cancelled() and isinstance(future.exception(), TimeoutError):
         return failure(Reason.BACKEND_ERROR, str(error))
-    out_of_time = question.timeout_ms is not None and deadline.left_ms() == 0
-    reason = Reason.DEADLINE_EXCEEDED if out_of_time else Reason.TIMEOUT
-    return failure(reason, f"no answer within {question.timeout_ms:.0f} ms")
+    where = "" if job.started_s else ", all of them in its queue"
+    return failure(_too_late(deadline), f"no answer within {question.timeout_ms:.0f} ms{where}")
+
+
+def _too_late(deadline: Deadline) -> Reason:
+    """Whose time was up: the request's, or only the attempt's."""
+    return Reason.DEADLINE_EXCEEDED if deadline.left_ms() == 0 else Reason.TIMEOUT
+
+
+def _is_to_blame(lane: Lane, job: Job, reason: Reason) -> bool:
+    """Whether a question that went unanswered for too long speaks against its backend.
+
+    One that never ran, behind others that were answered meanwhile, tells of a crowd. Behind one batch that did not end it
+    is the only sign that the backend hangs. The user's own deadline may be short, and so tells of a backend only where
+    that is stuck.
+    """
+    if lane.worker.is_stuck:
+        return True
+    if reason is not Reason.TIMEOUT:
+        return reason not in HARMLESS
+    return job.started_s > 0 or not lane.worker.advanced_since(job.enqueued_s)
 
 
 def _refused(lane: Lane, query: Query, now_ms: float, reason: Reason, detail: str) -> Question:
@@ -148,17 +170,25 @@ def _overheard(question: Question, job: Job, future: Future[Prediction]) -> None
     _tell(question.lane, question.query.task, verdict, latency_ms, queue_ms)
 
 
-def _tell(lane: Lane, task: Task, verdict: Verdict | None, latency_ms: float, queue_ms: float) -> None:
-    """The breaker and the record of latencies hear of it."""
+def _tell(
+    lane: Lane,
+    task: Task,
+    verdict: Verdict | None,
+    latency_ms: float,
+    queue_ms: float,
+    blamed: bool | None = None,
+) -> None:
+    """The breaker and the record of latencies hear of it. `blamed`: None where the reason says it all."""
     if verdict is None:
         lane.breaker.success(latency_ms - queue_ms)
         lane.latencies.add(task, latency_ms)
-    elif verdict.reason in HARMLESS:
+        return
+    if verdict.reason in HARMLESS if blamed is None else not blamed:
         lane.breaker.release()
     else:
         lane.breaker.failure(latency_ms - queue_ms)
-        if verdict.reason is Reason.TIMEOUT:
-            lane.latencies.add(task, latency_ms)
+    if verdict.reason is Reason.TIMEOUT:
+        lane.latencies.add(task, latency_ms)
 
 
 def _say(error: BaseException) -> str:

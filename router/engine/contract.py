@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from visionrouter.schema.arrays import F32
 from visionrouter.schema.errors import SchemaError
 from visionrouter.schema.payload import Classification, DepthMap, Detections, NormalMap, Poses, Segmentation
 from visionrouter.schema.prediction import Prediction
@@ -24,13 +25,15 @@ _KINDS: dict[Task, type] = {
     Task.CLASSIFY: Classification,
 }
 _MIN_PIXELS_TO_VARY = 4096
+_STICKS_OUT = 0.25
+"""How far a box may reach out of the image, in image sides: an honest one by a little, one of another size by far."""
 
 
 def check_prediction(query: Query, prediction: Prediction) -> None:
     """Raise `SchemaError` where a prediction is not an answer to the query.
 
     Payloads check their own shapes, dtypes and ranges when they are made; here they are held against the query:
-    kind and mode, the image's size, not wholly unknown, not one constant over a picture of some size.
+    kind and mode, the image's size, boxes inside it, not wholly unknown, not one constant over a picture of some size.
     """
     payload = prediction.payload
     if not isinstance(payload, _KINDS[query.task]):
@@ -46,6 +49,8 @@ def check_prediction(query: Query, prediction: Prediction) -> None:
             raise SchemaError(f"asked for {query.task}, got {payload.mode} masks")
     elif isinstance(payload, DepthMap | NormalMap):
         _check_dense(payload.values, size)
+    elif isinstance(payload, Detections | Poses) and len(payload):
+        _check_boxes(payload.boxes, size)
     weights = prediction.evidence.confidence_map
     if weights is not None and (weights.shape != size or not np.isfinite(weights).all()):
         raise SchemaError(
@@ -53,7 +58,18 @@ def check_prediction(query: Query, prediction: Prediction) -> None:
         )
 
 
-def _check_dense(values: np.ndarray[tuple[int, ...], np.dtype[np.float32]], size: tuple[int, int]) -> None:
+def _check_boxes(boxes: F32, size: tuple[int, int]) -> None:
+    left, top = boxes.min(0)[:2].tolist()
+    right, bottom = boxes.max(0)[2:].tolist()
+    height, width = size
+    if max(-left, right - width) > _STICKS_OUT * width or max(-top, bottom - height) > _STICKS_OUT * height:
+        raise SchemaError(
+            f"boxes reach from ({left:.0f}, {top:.0f}) to ({right:.0f}, {bottom:.0f}), the image is {size} (height, "
+            "width); give pixels of the image"
+        )
+
+
+def _check_dense(values: F32, size: tuple[int, int]) -> None:
     if values.shape[:2] != size:
         raise SchemaError(f"the map is {values.shape[:2]}, the image is {size} (height, width)")
     finite = values[np.isfinite(values)]

@@ -242,9 +242,9 @@ async def _judged(
         prediction, evidence_ms = await _enriched(journey, stop, prediction, left_ms())
     verdict = decide(prediction, stop.accept, stop.standing, journey.tags, route.uncertified)
     if verdict.accepted and route.check is not None:
-        others = [other.lane for other in plan.stops]
+        third_ms = journey.deadline.cap_ms(route.attempt_timeout_ms)
         verdict, notes = await second_opinion(
-            journey, route.check, stop, verdict, prediction, others, left_ms()
+            journey, route.check, stop, verdict, prediction, plan.stops, third_ms
         )
         prediction = replace(prediction, notes=(*prediction.notes, *notes))
     journey.record(answer, verdict, prediction, evidence_ms, calibrated_map(prediction, stop.standing))

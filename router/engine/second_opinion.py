@@ -20,6 +20,8 @@ from visionrouter.schema.route import CrossCheck
 
 UNCHECKED = "unchecked"
 """Note of an accepted answer for which nobody else could speak; after a colon, why the one who was asked could not."""
+CHECKED_BY = "checked_by"
+"""Note of an accepted answer whose second opinion came from another than the one who was to give it, since that failed."""
 _NOT_ITS_FIELD = frozenset({Reason.UNSUPPORTED_TARGET, Reason.LICENCE_DENIED})
 
 
@@ -29,15 +31,16 @@ async def second_opinion(
     stop: Stop,
     verdict: Verdict,
     prediction: Prediction,
-    others: Sequence[Lane],
+    stops: Sequence[Stop],
     timeout_ms: float | None,
 ) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict on an accepted answer once its checker was heard, and notes.
 
     An opinion counts where the checker's own answer keeps its limits; that it found nothing is an opinion too. Without
-    one that counts, the route's `if_none` decides, but silence through a fault is never agreement. On disagreement the
-    route's word holds; with `escalate`, the first of `others` that is neither of the two decides, and without a third,
-    or where it agrees with neither, nobody is believed.
+    one that counts, the route's `if_none` decides, but silence through a fault is never agreement: another of `stops`
+    has to speak in its place. On disagreement the route's word holds; with `escalate`, the first of `stops` that is
+    neither of the two decides, and without a third, or where it agrees with neither, nobody is believed. `timeout_ms`
+    caps the question to such another, whose answer is then there should the route come to it.
     """
     if stop.checker is None:
         return _unchecked(check, verdict, "nobody")
@@ -49,7 +52,7 @@ async def second_opinion(
                 return _unchecked(check, verdict, answer.failure.reason.value)
             reason = answer.failure.reason
         said = f"the second opinion, {stop.checker.name}, gave no answer ({reason.value})"
-        return _turned(verdict, VerdictKind.FALL_BACK, Reason.EVIDENCE_MISSING, said), ()
+        return await _stood_in(journey, check, stop, verdict, prediction, stops, said, timeout_ms)
     theirs = judge(answer.prediction, stop.checker_limits)
     if not theirs.accepted and theirs.reason is not Reason.NOTHING_FOUND:
         return _unchecked(check, verdict, theirs.reason.value)
@@ -71,9 +74,46 @@ async def second_opinion(
         case "abstain":
             return _turned(verdict, VerdictKind.ABSTAIN, Reason.DISAGREEMENT, detail), ()
         case "escalate":
-            third = next((lane for lane in others if lane not in (stop.lane, stop.checker)), None)
+            third = next((s.lane for s in stops if s.lane not in (stop.lane, stop.checker)), None)
             args = (journey, stop, third, verdict, prediction, answer.prediction, detail, timeout_ms)
             return await _escalated(*args), ()
+
+
+async def _stood_in(
+    journey: Journey,
+    check: CrossCheck,
+    stop: Stop,
+    verdict: Verdict,
+    prediction: Prediction,
+    stops: Sequence[Stop],
+    said: str,
+    timeout_ms: float | None,
+) -> tuple[Verdict, tuple[str, ...]]:
+    """The verdict where the checker failed: another that the check could mean, and whose answer keeps its limits, agrees
+    with the answer, or it falls."""
+    fallen = _turned(verdict, VerdictKind.FALL_BACK, Reason.EVIDENCE_MISSING, said), ()
+    for other in stops:
+        lane = other.lane
+        if lane in (stop.lane, stop.checker) or check.backend not in (lane.backend.spec.kind, "any"):
+            continue
+        opinion = (await journey.ask(lane, timeout_ms)).prediction
+        if opinion is None:
+            continue
+        theirs = judge(opinion, other.standing.limits)
+        if theirs.reason is Reason.NOTHING_FOUND:
+            return fallen
+        if not theirs.accepted:
+            continue
+        compared = partial(agree, journey.query.task, prediction.payload, opinion.payload)
+        try:
+            agrees = await journey.compute("cross_check", compared)
+        except NoTimeError:
+            return fallen
+        if agrees:
+            detail = f"{said}; {lane.name} agrees in its place"
+            return replace(verdict, detail=detail), (f"{CHECKED_BY}:{lane.name}",)
+        return fallen
+    return fallen
 
 
 async def _escalated(

@@ -58,6 +58,8 @@ class AsyncWaiter:
     async def wait(self, future: Future[T], timeout_s: float | None) -> T:
         import asyncio
 
+        if future.done():  # a loop that is busy would let it time out all the same
+            return future.result()
         wrapped = asyncio.wrap_future(future)
         if timeout_s is None:
             return await wrapped

@@ -16,6 +16,9 @@ from visionrouter.schema.request import Query
 
 _NEWEST = 0.2
 """Weight of the newest batch in the running means of time."""
+_STUCK_S, _STUCK_TIMES, _STUCK_AT_FIRST_S = 1.0, 10, 60.0
+"""A batch in hand for longer than a second and ten times what one lately took will hardly come to an end; of the first,
+of which nothing is known, a minute."""
 
 
 class Worker:
@@ -53,6 +56,8 @@ class Worker:
         self.late = 0
         self._waited_s = 0.0
         self._typical_s: float | None = None
+        self._began_s: float | None = None
+        self._ended_s = 0.0
 
     @property
     def pending(self) -> int:
@@ -73,6 +78,19 @@ class Worker:
     def typical_ms(self) -> float | None:
         """What a batch has lately taken: a running mean; None before the first."""
         return None if self._typical_s is None else self._typical_s * 1000
+
+    def advanced_since(self, then_s: float) -> bool:
+        """Whether a batch came to an end, answered or not, at `perf_counter` seconds `then_s` or later."""
+        return self._ended_s >= then_s
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the batch in hand takes so long that no end of it is to be expected. Loading does not count."""
+        began_s, typical_s = self._began_s, self._typical_s
+        if began_s is None:
+            return False
+        most_s = _STUCK_AT_FIRST_S if typical_s is None else max(_STUCK_S, _STUCK_TIMES * typical_s)
+        return perf_counter() - began_s > most_s
 
     def submit(self, query: Query, due_s: float = math.inf) -> Job:
         """Queue a query, or answer it here where the backend is inline. Raises `OverloadedError` or `ClosedError`.
@@ -146,10 +164,12 @@ class Worker:
             self._load()
         except BaseException as error:
             self._fail(batch, error)
+            self._ended_s = perf_counter()
             return
-        began_s = perf_counter()
+        self._began_s = began_s = perf_counter()
         self._predict(batch)
-        ended_s = perf_counter()
+        self._began_s = None
+        self._ended_s = ended_s = perf_counter()
         taken_s = ended_s - began_s
         typical_s = taken_s if self._typical_s is None else self._typical_s
         self._typical_s = typical_s + _NEWEST * (taken_s - typical_s)

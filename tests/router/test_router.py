@@ -168,7 +168,7 @@ def test_reserved_time_is_left_to_the_fallback():
 def test_a_late_answer_of_an_inline_backend_is_discarded():
     with router(first(Answer(latency_ms=40)), second()) as made:
         result = made.run(PHOTO, "find the dog", deadline_ms=10)
-    assert result.decision.attempts[0].verdict.reason is Reason.TIMEOUT
+    assert result.decision.attempts[0].verdict.reason is Reason.DEADLINE_EXCEEDED
     assert result.candidates == ()
 
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+from dataclasses import replace
+from enum import StrEnum
 
 import numpy as np
 import pytest
@@ -57,6 +59,16 @@ def test_a_prediction_arrives_whole(task):
     trust = np.linspace(0, 1, 54, dtype=np.float32).reshape(6, 9)
     sent = Prediction(payload, Evidence({"score": 0.5, "odd": float("inf")}, trust), PIXELS, ("note",))
     assert passed(sent) == sent
+
+
+def test_a_callers_own_enum_of_strings_arrives_as_its_string():
+    class Camera(StrEnum):
+        NORTH = "north"
+
+    got = passed(replace(QUERY, tags={"camera": Camera.NORTH}))
+    assert got.tags == {"camera": "north"}
+    assert type(got.tags["camera"]) is str
+    assert got.task is Task.PROMPTABLE
 
 
 def test_nan_and_infinity_in_a_map_arrive():

@@ -1,5 +1,7 @@
 """A prediction that is no answer to its query is found out, whatever backend it comes from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,18 @@ def test_sky_everywhere_and_a_flat_wall_are_answers():
         Query(Task.DEPTH, IMAGE), Prediction(DepthMap(np.full((70, 80), np.inf, np.float32), "m"))
     )
     check_prediction(Query(Task.NORMALS, IMAGE), Prediction(NormalMap(up)))
+
+
+@pytest.mark.parametrize("task", [Task.DETECT, Task.POSE])
+def test_boxes_of_another_size_do_not_and_one_that_sticks_out_a_little_does(task):
+    query = Query(task, IMAGE)
+    right = plausible(query)
+    check_prediction(query, Prediction(replace(right, boxes=np.array([[-5, -5, 95, 80]], np.float32))))
+    larger = plausible(Query(task, load_image(np.zeros((140, 160, 3), np.uint8))))
+    with pytest.raises(SchemaError, match="give pixels of the image"):
+        check_prediction(query, Prediction(larger))
+    with pytest.raises(SchemaError, match="boxes reach"):
+        check_prediction(query, Prediction(replace(right, boxes=np.array([[0, -40, 9, 9]], np.float32))))
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,15 @@ NO_MASK = Answer(Segmentation(np.zeros((0, 80, 96), bool), np.zeros(0, np.float3
 LOW = {"score": 0.1}
 
 
-def run(*answers, on="fall_back", if_none="fall_back", words="depth map", unmeasured=(), inline=True):
+def run(
+    *answers,
+    on="fall_back",
+    if_none="fall_back",
+    words="depth map",
+    unmeasured=(),
+    inline=True,
+    timeout_ms=None,
+):
     names = "abc"
     backends = [
         FakeBackend(name, script=answer, inline=inline) for name, answer in zip(names, answers, strict=False)
@@ -58,6 +66,7 @@ def run(*answers, on="fall_back", if_none="fall_back", words="depth map", unmeas
             "route": {
                 "try": list(names[: len(answers)]),
                 "check_with": {"backend": "any", "on_disagreement": on, "if_none": if_none},
+                **({} if timeout_ms is None else {"attempt_timeout_ms": timeout_ms}),
             }
         },
     }
@@ -118,6 +127,38 @@ def test_a_checker_that_fails_is_no_agreement():
     assert result.outcome is Outcome.ABSTAINED
     assert reasons(result)[0] == ("a", Reason.EVIDENCE_MISSING)
     assert "no_evidence:cross_check:backend_error" in result.decision.attempts[0].notes
+
+
+BROKEN = Answer(error=RuntimeError("cable cut"))
+
+
+@pytest.mark.parametrize("on", ["fall_back", "abstain", "escalate"])
+def test_where_the_checker_fails_another_speaks_in_its_place(on):
+    result, calls = run(BROKEN, depth(TRUE), depth(TRUE * 0.98), on=on)
+    assert (result.outcome, result.sources) == (Outcome.FELL_BACK, ("b",))
+    assert "checked_by:c" in result.decision.attempts[1].notes
+    assert set(calls.values()) == {1}, "nobody is asked twice"
+    result, _ = run(depth(TRUE), BROKEN, depth(TRUE * 0.98), on=on)
+    assert (result.outcome, result.sources) == (Outcome.ACCEPTED, ("a",))
+
+
+@pytest.mark.parametrize(
+    "third",
+    [depth(PLANTED["another scene"]), BROKEN, Answer(DepthMap(TRUE, "m"), LOW)],
+    ids=["disagrees", "fails too", "below its limits"],
+)
+@pytest.mark.parametrize("first", [True, False], ids=["first", "second"])
+def test_nor_is_it_agreement_where_nobody_can_speak_in_its_place(third, first):
+    answers = (BROKEN, depth(TRUE), third) if first else (depth(TRUE), BROKEN, third)
+    result, _ = run(*answers, on="escalate", if_none="accept")
+    assert (result.outcome, result.payload) == (Outcome.ABSTAINED, None)
+
+
+def test_a_checker_that_takes_all_of_an_attempt_leaves_another_time_to_speak():
+    late = Answer(DepthMap(TRUE, "m"), latency_ms=250)
+    result, _ = run(depth(TRUE), late, depth(TRUE * 0.98), inline=False, timeout_ms=120)
+    assert (result.outcome, result.sources) == (Outcome.ACCEPTED, ("a",))
+    assert "checked_by:c" in result.decision.attempts[0].notes
 
 
 @pytest.mark.parametrize("who", ["nobody", "unmeasured", "below its limits"])

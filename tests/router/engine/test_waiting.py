@@ -38,3 +38,10 @@ def test_a_coroutine_that_suspends_is_not_left_hanging():
 
     with pytest.raises(RuntimeError, match="suspended"):
         drive(sleeps())
+
+
+def test_what_is_there_already_cannot_time_out_on_a_busy_loop():
+    async def busy():
+        return await AsyncWaiter().wait(done(7), 0.0)
+
+    assert asyncio.run(busy()) == 7
