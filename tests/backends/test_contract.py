@@ -37,7 +37,19 @@ PARTS = {
     "sharpened": {"referrer": "cutout", "segmenter": "grabcut"},
 }
 TINY = {**PIPELINES, **SPECIALISTS}
-NAMES = ("cutout", "fake", "grabcut", "movenet", "nano", "nanodet", "sam_tiny", "scene_unet", "sharpened", "timm", *TINY)
+NAMES = (
+    "cutout",
+    "fake",
+    "grabcut",
+    "movenet",
+    "nano",
+    "nanodet",
+    "sam_tiny",
+    "scene_unet",
+    "sharpened",
+    "timm",
+    *TINY,
+)
 KINDS = {
     Task.DETECT: Detections,
     Task.SEMANTIC: Segmentation,
