@@ -64,4 +64,6 @@ def test_a_missing_library_names_its_extra(
 
 def test_every_embedded_file_is_declared() -> None:
     shipped = {path.name for path in FOLDER.iterdir() if path.is_file()}
-    assert shipped == {name for _, name in FILES} | {"unet.safetensors", "unet.json", "unet.md"}
+    assert shipped == {name for _, name in FILES} | {
+        f"{name}.{kind}" for name in ("sam_tiny", "unet") for kind in ("json", "md", "safetensors")
+    }
