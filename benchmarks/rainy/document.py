@@ -294,6 +294,11 @@ class Document:
         return Document.from_json(path.read_bytes())
 
     @property
+    def policies(self) -> frozenset[str]:
+        """Names of the systems that are policies."""
+        return frozenset(system.name for system in self.systems if system.kind == "policy")
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         return self.options.tasks
 

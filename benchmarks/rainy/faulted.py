@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 from visionrouter.backends.base import Backend
 from visionrouter.backends.faulty import Fault, FaultyBackend
+from visionrouter.benchmarks.rainy.around import Around
 from visionrouter.benchmarks.rainy.recorded import key_of
 from visionrouter.schema.errors import CrashedError
 from visionrouter.schema.prediction import Prediction
@@ -18,13 +18,12 @@ SLOW_MS = 1700.0
 KINDS = (Fault.EXCEPTION, Fault.SLOW, Fault.NAN, Fault.WRONG_SHAPE, Fault.CONSTANT, Fault.CRASH)
 
 
-class Faulted(Backend):
+class Faulted(Around):
     """Answers as `inner` does, but for a share `rate` of queries. Equal queries meet equal faults, so that systems are
     compared under the same ones. `faults`: how many were met so far."""
 
     def __init__(self, inner: Backend, rate: float, seed: int = 0) -> None:
-        self.inner = inner
-        self.spec = inner.spec
+        super().__init__(inner)
         self.faults = 0
         self._rate = rate
         self._seed = seed
@@ -34,19 +33,7 @@ class Faulted(Backend):
             if kind is not Fault.CRASH  # which ends the process it is in, and this is ours
         }
 
-    def load(self) -> None:
-        self.inner.load()
-
-    def unavailable(self) -> str | None:
-        return self.inner.unavailable()
-
-    def close(self) -> None:
-        self.inner.close()
-
-    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        return [self._answer(query) for query in queries]
-
-    def _answer(self, query: Query) -> Prediction:
+    def answer(self, query: Query) -> Prediction:
         kind = fault_of(query, self.spec.name, self._rate, self._seed)
         if kind is None:
             return self.inner.predict([query])[0]

@@ -14,7 +14,8 @@ from visionrouter.benchmarks.rainy.document import (
     Score,
     Summary,
 )
-from visionrouter.benchmarks.rainy.targets import loses, tellable
+from visionrouter.benchmarks.rainy.figures import interval, number, percent
+from visionrouter.benchmarks.rainy.targets import loses, lost_cells, tellable
 
 MOST_LOSSES = 25
 
@@ -86,17 +87,14 @@ def _found(value: float | None, wanted: str) -> str:
 
 def _losses(document: Document) -> Iterator[str]:
     """Cells where a policy costs more than the best backend alone, beyond the interval; the worst first."""
-    policies = {s.name for s in document.systems if s.kind == "policy"}
-    lost = [s for s in document.scores if s.system in policies and loses(s)]
-    told = [s for s in document.scores if s.system in policies and s.versus is not None]
+    lost, told = lost_cells(document)
     yield "## Where routing loses"
     yield ""
     if not lost:
-        yield f"In none of {len(told)} cells of policies, beyond the interval."
+        yield f"In none of {told} cells of policies, beyond the interval."
         return
-    lost.sort(key=lambda s: -_value(s.versus))
     yield (
-        f"In {len(lost)} of {len(told)} cells of policies the backend that alone is best there costs less, beyond the "
+        f"In {len(lost)} of {told} cells of policies the backend that alone is best there costs less, beyond the "
         f"interval{'; the worst' if len(lost) > MOST_LOSSES else ''}:"
     )
     yield ""
@@ -105,10 +103,10 @@ def _losses(document: Document) -> Iterator[str]:
         (
             (
                 f"{s.system}, {s.task}, {s.condition}",
-                _number(s.utility.value),
-                f"{s.best} {_number(s.utility.value - _value(s.versus))}",
-                _interval(s.versus),
-                _share(s.coverage.value),
+                number(s.utility.value),
+                f"{s.best} {number(s.utility.value - _value(s.versus))}",
+                interval(s.versus),
+                percent(s.coverage.value),
                 str(s.n),
             )
             for s in lost[:MOST_LOSSES]
@@ -125,7 +123,7 @@ def _summary(document: Document, task: str) -> Iterator[str]:
     yield ""
     gap = rows[0].gap
     if gap is not None:
-        yield f"Best backend alone: {rows[0].best}. The oracle gains {_number(gap)} of utility over it."
+        yield f"Best backend alone: {rows[0].best}. The oracle gains {number(gap)} of utility over it."
         yield ""
     yield from table(
         (
@@ -151,16 +149,16 @@ def _summary_row(row: Summary, names: Sequence[str]) -> Sequence[str]:
     share = "" if row.regret_share is None else f" ({row.regret_share:.0%})"
     return (
         row.system,
-        _interval(row.clean),
-        _interval(row.mpc),
-        _interval(row.rpc),
-        _interval(row.utility),
-        _share(row.coverage),
-        _share(row.risk),
-        f"{_number(row.regret.value)}{share}" if row.regret is not None else "-",
+        interval(row.clean),
+        interval(row.mpc),
+        interval(row.rpc),
+        interval(row.utility),
+        percent(row.coverage),
+        percent(row.risk),
+        f"{number(row.regret.value)}{share}" if row.regret is not None else "-",
         f"{row.seconds:.2f}",
         f"{row.cost:.1f}",
-        *(f"{_number(row.metrics_clean.get(n))} / {_number(row.metrics_mpc.get(n))}" for n in names),
+        *(f"{number(row.metrics_clean.get(n))} / {number(row.metrics_mpc.get(n))}" for n in names),
     )
 
 
@@ -185,9 +183,9 @@ def _planted(planted: Sequence[Planted]) -> Iterator[str]:
                 f"{p.plant}, {p.task}, {p.backend}",
                 p.system,
                 str(p.n),
-                _percents(p.caught),
+                interval(p.caught, share=True),
                 str(p.would_be_good),
-                _percents(p.false_alarms),
+                interval(p.false_alarms, share=True),
             )
             for p in planted
         ),
@@ -208,10 +206,10 @@ def _faulted(faulted: Sequence[Faulted]) -> Iterator[str]:
                 f"{f.rate:.0%}",
                 str(f.n),
                 str(f.faults),
-                _interval(f.utility),
-                _number(f.utility_well),
-                _share(f.coverage),
-                _share(f.coverage_well),
+                interval(f.utility),
+                number(f.utility_well),
+                percent(f.coverage),
+                percent(f.coverage_well),
                 str(f.lost),
             )
             for f in faulted
@@ -240,7 +238,7 @@ def _cell_row(
 
 
 def _cell(score: Score) -> str:
-    text = _number(score.utility.value)
+    text = number(score.utility.value)
     return f"**{text}**" if loses(score) else text
 
 
@@ -287,27 +285,3 @@ def _foot(document: Document) -> Iterator[str]:
 
 def _value(estimate: Estimate | None) -> float:
     return 0.0 if estimate is None else estimate.value
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"
-
-
-def _interval(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "-"
-    if estimate.low is None or estimate.high is None:
-        return _number(estimate.value)
-    return f"{_number(estimate.value)} [{_number(estimate.low)}, {_number(estimate.high)}]"
-
-
-def _percents(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "-"
-    if estimate.low is None or estimate.high is None:
-        return _share(estimate.value)
-    return f"{estimate.value:.0%} [{estimate.low:.0%}, {estimate.high:.0%}]"

@@ -14,6 +14,7 @@ import numpy as np
 
 from visionrouter.backends.base import Backend
 from visionrouter.benchmarks.labelled.item import Item
+from visionrouter.benchmarks.rainy.around import Around
 from visionrouter.confidence.probes.mirror import mirrored_payload
 from visionrouter.schema.arrays import F32, Bool
 from visionrouter.schema.image import Image
@@ -33,31 +34,18 @@ Turn = Callable[[Payload, Item], Payload | None]
 """The wrong answer to an item, given the right one; None where it cannot be turned."""
 
 
-class Planted(Backend):
+class Planted(Around):
     """Answers as `inner` does, but what is sown in it while something is. `delivered`: wrong answers given since."""
 
     def __init__(self, inner: Backend) -> None:
-        self.inner = inner
-        self.spec = inner.spec
+        super().__init__(inner)
         self.delivered = 0
         self._sown: Sown | None = None
 
     def sow(self, sown: Sown | None) -> None:
         self._sown, self.delivered = sown, 0
 
-    def load(self) -> None:
-        self.inner.load()
-
-    def unavailable(self) -> str | None:
-        return self.inner.unavailable()
-
-    def close(self) -> None:
-        self.inner.close()
-
-    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        return [self._answer(query) for query in queries]
-
-    def _answer(self, query: Query) -> Prediction:
+    def answer(self, query: Query) -> Prediction:
         if self._sown is None:
             return self.inner.predict([query])[0]
         answer = self._sown.answer(query, self.inner)

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from visionrouter.benchmarks.rainy.document import ORACLE, Document, Estimate, Failure, Score, Summary
+from visionrouter.benchmarks.rainy.figures import interval, number, percent
 from visionrouter.benchmarks.rainy.heat import Column, Spot, heat_map
-from visionrouter.benchmarks.rainy.targets import loses
+from visionrouter.benchmarks.rainy.targets import loses, lost_cells, tellable
 from visionrouter.confidence.losses import LOSSES
 from visionrouter.experiment.page import (
     Card,
@@ -42,8 +43,7 @@ _PICTURES = {
 def html(document: Document, folder: Path | None = None) -> str:
     """The whole page; with `folder`, where the document lies, with pictures of the worst failures."""
     met = sum(target.met for target in document.targets)
-    lost = _lost(document)
-    told = sum(s.versus is not None for s in document.scores if s.system in _policies(document))
+    lost, told = lost_cells(document)
     tone: Tone = "good" if met == len(document.targets) else "bad" if lost else "open"
     verdict = f"{met} of {len(document.targets)} targets met; routing loses in {len(lost)} of {told} cells"
     o = document.options
@@ -67,23 +67,13 @@ def html(document: Document, folder: Path | None = None) -> str:
     return page("Rainy-day benchmark", verdict, why, tone, parts, foot)
 
 
-def _policies(document: Document) -> set[str]:
-    return {system.name for system in document.systems if system.kind == "policy"}
-
-
-def _lost(document: Document) -> list[Score]:
-    """Cells that a policy loses, the worst first."""
-    lost = [s for s in document.scores if s.system in _policies(document) and loses(s)]
-    return sorted(lost, key=lambda s: -s.versus.value if s.versus else 0.0)
-
-
 def _targets(document: Document) -> str:
     rows: list[Sequence[Cell]] = [
         (
             t.name,
             t.system,
             t.wanted,
-            Number(t.value, _percent(t.value) if "%" in t.wanted else _number(t.value)),
+            Number(t.value, percent(t.value) if "%" in t.wanted else number(t.value)),
             "met" if t.met else "missed",
             t.detail,
         )
@@ -103,7 +93,7 @@ def _losses(lost: Sequence[Score], told: int) -> str:
             _estimated(s.utility),
             str(s.best),
             _estimated(s.versus),
-            Number(s.coverage.value, _percent(s.coverage.value)),
+            Number(s.coverage.value, percent(s.coverage.value)),
             Number(float(s.n), str(s.n)),
         )
         for s in lost[:MOST_LOSSES]
@@ -139,7 +129,7 @@ def _heat(document: Document, task: str) -> str:
 def _spot(score: Score | None, full: float) -> Spot | None:
     if score is None:
         return None
-    said = f"loss {_interval(score.utility)}, coverage {_percent(score.coverage.value)}, n {score.n}"
+    said = f"loss {interval(score.utility)}, coverage {percent(score.coverage.value)}, n {score.n}"
     return Spot(min(1.0, max(0.0, score.utility.value / full)), said, loses(score))
 
 
@@ -155,7 +145,7 @@ def _risk_coverage(document: Document, task: str, summaries: Sequence[Summary]) 
     curves = [
         _curve(document, task, name, style) for name, style in zip(alone, "ab" * len(alone), strict=False)
     ]
-    policies = _policies(document)
+    policies = document.policies
     dots = [
         Dot(s.system, s.coverage, s.risk, "soft")
         for s in summaries
@@ -188,13 +178,13 @@ def _summary(summaries: Sequence[Summary]) -> str:
             _estimated(s.mpc),
             _estimated(s.rpc),
             _estimated(s.utility),
-            Number(s.coverage, _percent(s.coverage)),
-            Number(s.risk, _percent(s.risk)),
+            Number(s.coverage, percent(s.coverage)),
+            Number(s.risk, percent(s.risk)),
             _estimated(s.regret),
             Number(s.seconds, f"{s.seconds:.2f}"),
             Number(s.cost, f"{s.cost:.1f}"),
             "; ".join(
-                f"{name} {_number(s.metrics_clean.get(name))} / {_number(value)}"
+                f"{name} {number(s.metrics_clean.get(name))} / {number(value)}"
                 for name, value in s.metrics_mpc.items()
             ),
         )
@@ -234,9 +224,9 @@ def _faulted(document: Document) -> str:
             Number(float(f.n), str(f.n)),
             Number(float(f.faults), str(f.faults)),
             _estimated(f.utility),
-            Number(f.utility_well, _number(f.utility_well)),
-            Number(f.coverage, _percent(f.coverage)),
-            Number(f.coverage_well, _percent(f.coverage_well)),
+            Number(f.utility_well, number(f.utility_well)),
+            Number(f.coverage, percent(f.coverage)),
+            Number(f.coverage_well, percent(f.coverage_well)),
             Number(float(f.lost), str(f.lost)),
         )
         for f in document.faulted
@@ -256,7 +246,7 @@ def _certified(document: Document) -> str:
             Number(float(s.certified.n), str(s.certified.n)),
             Number(float(s.certified.bad), str(s.certified.bad)),
             Number(s.certified.alpha, f"{s.certified.alpha:.0%}"),
-            "violated" if s.certified.violated else "kept",
+            "violated" if s.certified.violated else "kept" if tellable(s.certified) else "too few to tell",
         )
         for s in document.scores
         if s.certified is not None
@@ -318,19 +308,4 @@ def _made(document: Document) -> Iterator[str]:
 def _estimated(estimate: Estimate | None, *, share: bool = False) -> Number:
     if estimate is None:
         return Number(None, "-")
-    return Number(estimate.value, _interval(estimate, share=share))
-
-
-def _interval(estimate: Estimate, *, share: bool = False) -> str:
-    shown = _percent if share else _number
-    if estimate.low is None or estimate.high is None:
-        return shown(estimate.value)
-    return f"{shown(estimate.value)} [{shown(estimate.low)}, {shown(estimate.high)}]"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0%}"
+    return Number(estimate.value, interval(estimate, share=share))

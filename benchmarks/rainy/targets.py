@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from visionrouter.benchmarks.rainy.document import Certified, Faulted, Planted, Score, Summary, Target
+from visionrouter.benchmarks.rainy.document import (
+    Certified,
+    Document,
+    Faulted,
+    Planted,
+    Score,
+    Summary,
+    Target,
+)
 from visionrouter.confidence.bounds import clopper_pearson
 
 VIOLATED_AT = 0.025
@@ -47,6 +55,13 @@ def loses(score: Score) -> bool:
     """Whether a system costs more than the best backend alone in a cell, beyond the interval; of one scene there is none."""
     low = None if score.versus is None else score.versus.low
     return low is not None and low > _TIE
+
+
+def lost_cells(document: Document) -> tuple[list[Score], int]:
+    """Cells that a policy loses, the worst first; and in how many it could have."""
+    told = [s for s in document.scores if s.system in document.policies and s.versus is not None]
+    lost = [s for s in told if loses(s)]
+    return sorted(lost, key=lambda s: -s.versus.value if s.versus else 0.0), len(told)
 
 
 def standing(scores: Sequence[Score]) -> Mapping[str, int]:

@@ -30,22 +30,26 @@ FAR_M = 60000.0
 """Most metres that float16 holds, nearly; farther surfaces are drawn in the last place of the walk all the same."""
 
 
-@dataclass(frozen=True)
-class SceneSource:
-    """Scene i is the one of seed `first_seed` + i. Held-out classes are no part of the vocabulary."""
-
-    world: str = "mixed"
-    first_seed: int = 0
-    ood: bool = False
+class _Rendered:
+    """What all rendered sources share: the names of the proving ground, and as many scenes as there are seeds."""
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """Names of the proving ground."""
+        """Held-out classes are no part of it."""
         things = tuple(name for name in THINGS if name not in HELD_OUT)
         return Vocabulary(STUFF, things, COLOUR_NAMES, MAX_OBJECTS)
 
     def __len__(self) -> int:
         return 1 << 31
+
+
+@dataclass(frozen=True)
+class SceneSource(_Rendered):
+    """Scene i is the one of seed `first_seed` + i. Held-out classes are no part of the vocabulary."""
+
+    world: str = "mixed"
+    first_seed: int = 0
+    ood: bool = False
 
     def pictures(self, start: int, count: int, size: int, device: torch.device) -> Labelled:
         """Render scenes."""
@@ -60,19 +64,11 @@ class SceneSource:
 
 
 @dataclass(frozen=True)
-class TownSource:
+class TownSource(_Rendered):
     """Town scenes under the names of the proving ground; what it has no name for is unlabelled. Scene i is the one of seed
     `first_seed` + i."""
 
     first_seed: int = 0
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """Names of the proving ground."""
-        return SceneSource().vocabulary
-
-    def __len__(self) -> int:
-        return 1 << 31
 
     def pictures(self, start: int, count: int, size: int, device: torch.device) -> Labelled:
         """Render scenes."""
@@ -86,18 +82,10 @@ class TownSource:
 
 
 @dataclass(frozen=True)
-class EverywhereSource:
+class EverywhereSource(_Rendered):
     """The town and the four worlds by turns: even places are the town's."""
 
     first_seed: int = 0
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """Names of the proving ground."""
-        return SceneSource().vocabulary
-
-    def __len__(self) -> int:
-        return 1 << 31
 
     def pictures(self, start: int, count: int, size: int, device: torch.device) -> Labelled:
         """Render scenes."""

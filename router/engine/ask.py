@@ -82,7 +82,8 @@ async def hear(question: Question, deadline: Deadline, waiter: Waiter) -> Answer
     said: str | None = None
     blamed: bool | None = None
     try:
-        prediction = await waiter.wait(job.future, _left_s(question, deadline))
+        left = left_ms(question, deadline)
+        prediction = await waiter.wait(job.future, None if left is None else left / 1000)
         check_prediction(question.query, prediction)
     except TimeoutError as error:
         verdict, said = _late(question, job, error, deadline), _say(error)
@@ -119,10 +120,11 @@ def failure(reason: Reason, detail: str) -> Verdict:
     return Verdict(VerdictKind.FALL_BACK, reason, detail, "engine")
 
 
-def _left_s(question: Question, deadline: Deadline) -> float | None:
+def left_ms(question: Question, deadline: Deadline) -> float | None:
+    """What is left of a question's own time, never below 0; None where it has all the time there is."""
     if question.timeout_ms is None:
         return None
-    return max(0.0, question.timeout_ms - (deadline.elapsed_ms() - question.started_ms)) / 1000
+    return max(0.0, question.timeout_ms - (deadline.elapsed_ms() - question.started_ms))
 
 
 def _late(question: Question, job: Job, error: TimeoutError, deadline: Deadline) -> Verdict:

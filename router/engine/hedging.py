@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from visionrouter.engine.ask import Answer, Question, abandon, failure
+from visionrouter.engine.ask import Answer, Question, abandon, failure, left_ms
 from visionrouter.engine.journey import Journey
 from visionrouter.engine.lane import Lane
 from visionrouter.fork import renew_after_fork
@@ -75,7 +75,7 @@ async def outrun(
     if second.name in journey.answered:
         return not first.job.future.done()
     await _first(journey, [first], after_ms)
-    if first.job.future.done() or _left_ms(journey, first) == 0:
+    if first.job.future.done() or left_ms(first, journey.deadline) == 0:
         return False
     if not budget.spend():
         journey.notes.append("not_hedged:budget")
@@ -107,16 +107,12 @@ def _after_ms(hedge: Hedge, primary: Lane, task: Task) -> float | None:
     return primary.latencies.percentile_ms(task, hedge.percent)
 
 
-def _left_ms(journey: Journey, question: Question) -> float | None:
-    if question.timeout_ms is None:
-        return None
-    return max(0.0, question.timeout_ms - (journey.deadline.elapsed_ms() - question.started_ms))
-
-
 async def _first(journey: Journey, questions: Sequence[Question], most_ms: float | None) -> None:
     """Wait until one of the questions is answered or out of time, for `most_ms` at most."""
     begun_ms = journey.deadline.elapsed_ms()
-    times = [left for left in (most_ms, *(_left_ms(journey, q) for q in questions)) if left is not None]
+    times = [
+        left for left in (most_ms, *(left_ms(q, journey.deadline) for q in questions)) if left is not None
+    ]
     jobs = [question.job.future for question in questions if question.job is not None]
     await journey.waiter.first(jobs, min(times) / 1000 if times else None)
     journey.waited_ms += journey.deadline.elapsed_ms() - begun_ms

@@ -14,7 +14,6 @@ from visionrouter.engine.lane import Lane
 from visionrouter.engine.pace import NoTimeError
 from visionrouter.engine.stops import Stop
 from visionrouter.schema.decision import Reason, Verdict, VerdictKind
-from visionrouter.schema.payload import Payload
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.route import CrossCheck
 
@@ -104,9 +103,8 @@ async def _stood_in(
             return fallen
         if not theirs.accepted:
             continue
-        compared = partial(agree, journey.query.task, prediction.payload, opinion.payload)
         try:
-            agrees = await journey.compute("cross_check", compared)
+            agrees = await _agree(journey, prediction, opinion)
         except NoTimeError:
             return fallen
         if agrees:
@@ -132,20 +130,21 @@ async def _escalated(
     opinion = (await journey.ask(third, timeout_ms)).prediction
     if opinion is None:
         return replace(nobody, detail=f"{detail}; the third, {third.name}, gave no answer")
-
-    async def agrees(payload: Payload) -> bool:
-        compared = partial(agree, journey.query.task, payload, opinion.payload)
-        return await journey.compute("cross_check", compared)
-
     try:
-        if await agrees(prediction.payload):
+        if await _agree(journey, prediction, opinion):
             return replace(verdict, detail=f"{detail}; {third.name} agrees with {stop.lane.name}")
-        if await agrees(contradicting.payload):
+        if await _agree(journey, contradicting, opinion):
             outvoted = f"{detail}, and {third.name} agrees with it"
             return _turned(verdict, VerdictKind.FALL_BACK, Reason.OUTVOTED, outvoted)
     except NoTimeError:
         return replace(nobody, detail=f"{detail}; no time was left to compare with the third, {third.name}")
     return replace(nobody, detail=f"{detail}; {third.name} agrees with neither")
+
+
+async def _agree(journey: Journey, prediction: Prediction, opinion: Prediction) -> bool:
+    """Whether an opinion speaks for a prediction. Raises `NoTimeError` where there is no time to compare."""
+    compared = partial(agree, journey.query.task, prediction.payload, opinion.payload)
+    return await journey.compute("cross_check", compared)
 
 
 def _unchecked(check: CrossCheck, verdict: Verdict, why: str) -> tuple[Verdict, tuple[str, ...]]:

@@ -1,17 +1,16 @@
 """`visionrouter backends`: what a profile's backends are here, and what a running router's are doing."""
 
 import json
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import numpy as np
 import pytest
+from command_line import command_line
 from prometheus_client import CollectorRegistry, generate_latest
 
 from visionrouter.backends.base import Reuse
 from visionrouter.backends.fake import Answer, FakeBackend
-from visionrouter.cli.main import main
 from visionrouter.engine.breaker import BreakerOptions
 from visionrouter.engine.options import EngineOptions
 from visionrouter.router import Router
@@ -37,18 +36,7 @@ def shell(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("GEMINI_API_KEY", raising=False)
     monkeypatch.delenv("GOOGLE_API_KEY", raising=False)
 
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["visionrouter", "backends", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return code, said.out, said.err
-
-    return run
+    return command_line(monkeypatch, capsys, "backends")
 
 
 def test_a_check_tells_what_is_ready_and_what_each_of_the_others_lacks(shell, monkeypatch):

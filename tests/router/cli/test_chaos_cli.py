@@ -1,29 +1,16 @@
 """`visionrouter chaos` prints its table, ends with 1 where a cell is lost or wrong, and takes no mistake for a bug."""
 
 import json
-import sys
 
 import pytest
-
-from visionrouter.cli.main import main
+from command_line import command_line
 
 
 @pytest.fixture
 def shell(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["visionrouter", "chaos", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return code, said.out, said.err
-
-    return run
+    return command_line(monkeypatch, capsys, "chaos")
 
 
 def test_a_table_and_a_document(shell, tmp_path):

@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import PIL.Image
 import pytest
+from command_line import command_line
 
-from visionrouter.cli.main import main
 from visionrouter.schema.result import Result
 
 PROFILE = """
@@ -29,18 +29,7 @@ def shell(tmp_path, monkeypatch, capsys):
     (tmp_path / "text.jpg").write_text("no image")
     monkeypatch.chdir(tmp_path)
 
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["visionrouter", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return code, said.out, said.err
-
-    return run
+    return command_line(monkeypatch, capsys)
 
 
 def ask(shell, *words, policy="safety-critical"):

@@ -1,13 +1,12 @@
 """`visionrouter compare`: the verdict first, in words or as JSON; a user's mistake in one line."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
+from command_line import command_line
 
 from visionrouter.backends.fake import FakeBackend
-from visionrouter.cli.main import main
 from visionrouter.experiment.shadow import Shadow
 from visionrouter.ledger import Ledger
 from visionrouter.router import Router
@@ -30,18 +29,7 @@ def shell(tmp_path, monkeypatch, capsys):
         )  # fmt: skip
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, lines)))
 
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["visionrouter", "compare", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return code, said.out, said.err
-
-    return run
+    return command_line(monkeypatch, capsys, "compare")
 
 
 def test_the_verdict_comes_first(shell):

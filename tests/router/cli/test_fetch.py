@@ -1,12 +1,11 @@
 """`visionrouter fetch` tells size and licence, asks, and only then downloads."""
 
-import sys
 from pathlib import Path
 
 import pytest
+from command_line import command_line
 
 from visionrouter.backends import hub
-from visionrouter.cli.main import main
 
 
 @pytest.fixture
@@ -37,17 +36,7 @@ def fetched(monkeypatch):
 
 @pytest.fixture
 def shell(monkeypatch, capsys):
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["visionrouter", "fetch", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+    return command_line(monkeypatch, capsys, "fetch")
 
 
 def test_a_permissive_one_is_fetched_after_its_size_is_told(shell, fetched):

@@ -2,12 +2,11 @@
 
 import json
 import sqlite3
-import sys
 
 import pyarrow.parquet
 import pytest
+from command_line import command_line
 
-from visionrouter.cli.main import main
 from visionrouter.ledger import Audit, Ledger, LedgerReader
 from visionrouter.schema.decision import (
     Attempt,
@@ -51,18 +50,7 @@ def shell(tmp_path, monkeypatch, capsys):
         )
         ledger.record(decision(3, variant="a", variant_reason=VariantReason.SHADOW, divergence=apart))
 
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["visionrouter", "ledger", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return code, said.out, said.err
-
-    return run
+    return command_line(monkeypatch, capsys, "ledger")
 
 
 def test_tail(shell):

@@ -60,6 +60,21 @@ def router(first, second, *more, wait=1.0, budget=0.9, breaker=None, **route):
         made.close()
 
 
+@contextmanager
+def once_asked(one, *then):
+    """While it holds, `then` are let go as soon as `one` is asked."""
+
+    def let_go():
+        assert one.asked.wait(30)
+        for held in then:
+            held.go.set()
+
+    helper = threading.Thread(target=let_go)
+    helper.start()
+    yield
+    helper.join()
+
+
 def ask(made, way):
     if way == "sync":
         return made.run(PHOTO, "find the dog")
@@ -93,16 +108,8 @@ def test_a_backend_in_time_is_not_hedged(way):
 @BOTH_WAYS
 def test_the_first_may_still_win_and_the_second_is_accounted_for(way):
     late, hedge = Held(), Held()
-
-    def let_go():
-        assert hedge.asked.wait(30)
-        late.go.set()
-
-    helper = threading.Thread(target=let_go)
-    helper.start()
-    with router(late, hedge) as (made, _):
+    with router(late, hedge) as (made, _), once_asked(hedge, late):
         result = ask(made, way)
-        helper.join()
     assert (result.outcome, result.sources) == (Outcome.ACCEPTED, ("first",))
     assert said(result) == {"first": Reason.WITHIN_LIMITS, "second": Reason.OUTRUN}
 
@@ -129,17 +136,9 @@ def test_an_early_answer_that_does_not_pass_waits_for_the_first(way, script):
 @BOTH_WAYS
 def test_a_first_that_fails_late_takes_the_answer_that_was_asked_for_already(way):
     late, hedge = Held(BROKEN), Held()
-
-    def let_go():
-        assert hedge.asked.wait(30)
-        late.go.set()
-        hedge.go.set()
-
-    helper = threading.Thread(target=let_go)
-    helper.start()
     with router(late, hedge) as (made, backends):
-        result = ask(made, way)
-        helper.join()
+        with once_asked(hedge, late, hedge):
+            result = ask(made, way)
         assert len(backends["second"].calls) == 1
     assert (result.outcome, result.sources) == (Outcome.FELL_BACK, ("second",))
     assert said(result)["first"] in {Reason.BACKEND_ERROR, Reason.OUTRUN}
@@ -236,16 +235,8 @@ def test_a_second_opinion_that_is_on_its_way_is_not_asked_for_again():
     late = Held()
     checked = {"check_with": {"backend": "any", "on_disagreement": "fall_back", "if_none": "fall_back"}}
     hedge = Held()
-
-    def let_go():
-        assert hedge.asked.wait(30)
-        late.go.set()
-        hedge.go.set()
-
-    helper = threading.Thread(target=let_go)
-    helper.start()
     with router(late, hedge, **checked) as (made, backends):
-        result = made.run(PHOTO, "find the dog")
-        helper.join()
+        with once_asked(hedge, late, hedge):
+            result = made.run(PHOTO, "find the dog")
         assert [len(b.calls) for b in backends.values()] == [1, 1]
     assert result.payload is not None

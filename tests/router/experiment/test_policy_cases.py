@@ -1,11 +1,10 @@
 """Policy tests: cases pass where the policy does as they expect, fail with what it did instead, and cannot be empty."""
 
 import json
-import sys
 
 import pytest
+from command_line import command_line
 
-from visionrouter.cli.main import main
 from visionrouter.experiment.policy_cases import run_cases
 from visionrouter.schema.errors import PolicyError
 
@@ -61,14 +60,7 @@ def folder(tmp_path):
 
 
 def shell(monkeypatch, capsys, *words):
-    monkeypatch.setattr(sys, "argv", ["visionrouter", *words])
-    code = 0
-    try:
-        main()
-    except SystemExit as end:
-        code = end.code or 0
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    return command_line(monkeypatch, capsys)(*words)
 
 
 def test_the_cases_pass(folder, monkeypatch, capsys):
