@@ -189,13 +189,9 @@ class Engine:
 
 
 def _timeout_ms(journey: Journey, plan: Itinerary, i: int) -> float | None:
-    """The most that stop `i` may take. The first leaves the reserve to those after it, the others share what is left."""
-    route, after = plan.route, len(plan.stops) - i - 1
-    reserve_ms = route.reserve_ms if after else 0.0
-    left_ms = journey.deadline.left_ms()
-    if i and left_ms is not None:
-        reserve_ms = min(reserve_ms, left_ms * after / (after + 1))
-    return journey.deadline.cap_ms(route.attempt_timeout_ms, reserve_ms)
+    """The most that stop `i` may take."""
+    kept_ms = plan.route.kept_ms(i, len(plan.stops), journey.deadline.left_ms())
+    return journey.deadline.cap_ms(plan.route.attempt_timeout_ms, kept_ms)
 
 
 async def _hedged(journey: Journey, plan: Itinerary, i: int, timeout_ms: float | None) -> bool:

@@ -239,8 +239,9 @@ def _walk(
         rest = tuple(name for name, _ in choices[i + 1 :])
         if attempt is None:
             return _unknown(selected, path, spent_ms, f"{backend} was not asked", backend, rest)
-        reserve_ms = route.reserve_ms if rest else 0.0
-        caps = [route.attempt_timeout_ms, None if budget_ms is None else budget_ms - spent_ms - reserve_ms]
+        left_ms = None if budget_ms is None else max(0.0, budget_ms - spent_ms)
+        kept_ms = route.kept_ms(i, len(choices), left_ms)
+        caps = [route.attempt_timeout_ms, None if left_ms is None else left_ms - kept_ms]
         cap_ms = min((cap for cap in caps if cap is not None), default=None)
         judged = _judge(attempt, accept, limits.get(backend, {}).get(decision.task), cap_ms)
         if isinstance(judged, str):

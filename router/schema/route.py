@@ -166,3 +166,13 @@ class Route:
     uncertified: Uncertified = "fall_back"
     merge: bool = False
     hedge: Hedge | None = None
+
+    def kept_ms(self, place: int, stops: int, left_ms: float | None) -> float:
+        """Of `left_ms` of the deadline (None without one), what the stop at `place` must leave to those after it: the
+        first the reserve, a later one no more than their even share."""
+        after = stops - place - 1
+        if not after:
+            return 0.0
+        if not place or left_ms is None:
+            return self.reserve_ms
+        return min(self.reserve_ms, left_ms * after / (after + 1))

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from visionrouter.schema.errors import SchemaError
 from visionrouter.schema.limit_model import LimitModel
-from visionrouter.schema.route import Choice, Limit
+from visionrouter.schema.route import Choice, Limit, Route
 
 sides = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 
@@ -52,3 +52,27 @@ def test_a_choice_means_a_backend_or_all_of_a_kind():
     assert Choice("specialist").selects("nanodet", "specialist")
     assert not Choice("specialist").selects("nano", "generative")
     assert Choice("any").selects("nano", "generative")
+
+
+RESERVED = Route((Choice("any"),), reserve_ms=300.0)
+
+
+@pytest.mark.parametrize(
+    ("place", "stops", "left_ms", "kept_ms"),
+    [
+        (0, 1, 1000.0, 0.0),
+        (0, 3, 1000.0, 300.0),
+        (0, 2, None, 300.0),
+        (1, 3, 900.0, 300.0),
+        (1, 3, 300.0, 150.0),
+        (1, 4, 300.0, 200.0),
+        (2, 3, 150.0, 0.0),
+        (1, 3, 0.0, 0.0),
+    ],
+)
+def test_the_first_keeps_the_reserve_and_the_others_share(place, stops, left_ms, kept_ms):
+    assert RESERVED.kept_ms(place, stops, left_ms) == kept_ms
+
+
+def test_without_a_reserve_nothing_is_kept():
+    assert Route((Choice("any"),)).kept_ms(0, 3, 1000.0) == Route((Choice("any"),)).kept_ms(1, 3, 10.0) == 0
