@@ -30,6 +30,7 @@ TESTED_WITH = {
 _HOSTED = {"gemini"}
 _MADE_OF = {
     "cutout": {"detector": "nanodet", "segmenter": "grabcut"},
+    "pieces": {"segmenter": "scene_unet"},
     "sharpened": {"referrer": "cutout", "segmenter": "grabcut"},
 }
 _GIVEN = {

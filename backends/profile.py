@@ -16,7 +16,7 @@ from visionrouter.backends.registry import Recipe
 from visionrouter.schema.document import MAX_BYTES, read_document
 from visionrouter.schema.errors import ProfileError
 from visionrouter.schema.limit_model import LimitModel
-from visionrouter.schema.route import Limits
+from visionrouter.schema.route import Limit, Limits, Opinion
 from visionrouter.schema.task import Task
 
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -26,8 +26,22 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class OpinionModel(_Strict):
+    """What makes an answer a second opinion on another's, as `schema.route.Opinion`: what it must keep to count (`{}`: it
+    always does), what must hold between the two where they agree, and where it backs what no limits vouch for."""
+
+    counts: dict[str, LimitModel]
+    agrees: dict[str, LimitModel] | None = Field(default=None, min_length=1)
+    backs: dict[str, LimitModel] | None = Field(default=None, min_length=1)
+
+    def opinion(self) -> Opinion:
+        agrees, backs = (None if some is None else _plain(some) for some in (self.agrees, self.backs))
+        return Opinion(_plain(self.counts), agrees, backs)
+
+
 class BackendEntry(_Strict):
-    """One backend of a profile. `limits`: per task, the signals a prediction must keep to be accepted.
+    """One backend of a profile. `limits`: per task, the signals a prediction must keep to be accepted. `opinions`: per
+    task, when its answer speaks for or against another's; where it says nothing, when it keeps its limits.
 
     `isolation: process` gives it a process of its own, killed and started anew where it holds more than
     `memory_limit_mb`, gives no answer within `hang_limit_ms`, or is not loaded within `load_limit_ms`.
@@ -41,6 +55,7 @@ class BackendEntry(_Strict):
     hang_limit_ms: _Positive | None = None
     load_limit_ms: _Positive | None = None
     limits: dict[Task, dict[str, LimitModel]] = Field(default_factory=dict)
+    opinions: dict[Task, OpinionModel] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _limits_of_a_process_need_one(self) -> Self:
@@ -72,13 +87,14 @@ class ProfileModel(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A profile made ready: backends in its order (weights unread), limits by backend and task, and how each backend is
-    made."""
+    """A profile made ready: backends in its order (weights unread), limits and opinions by backend and task, and how each
+    backend is made."""
 
     name: str
     backends: Mapping[str, Backend]
     limits: Mapping[str, Mapping[Task, Limits]]
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
+    opinions: Mapping[str, Mapping[Task, Opinion]] = field(default_factory=dict)
 
 
 def profile_names() -> tuple[str, ...]:
@@ -110,14 +126,19 @@ def load_profile(source: str | Path) -> Profile:
     backends = {name: _make(path, name, model.backends) for name in model.backends}
     given = {name: entry.limits for name, entry in model.backends.items()} | model.mended
     limits = {
-        name: {
-            task: {signal: limit.limit() for signal, limit in signals.items()}
-            for task, signals in by_task.items()
-        }
-        for name, by_task in given.items()
+        name: {task: _plain(signals) for task, signals in by_task.items()} for name, by_task in given.items()
+    }
+    opinions = {
+        name: {task: said.opinion() for task, said in entry.opinions.items()}
+        for name, entry in model.backends.items()
+        if entry.opinions
     }
     recipes = {name: _recipe(path, name, model.backends) for name in model.backends}
-    return Profile(model.name, backends, limits, recipes)
+    return Profile(model.name, backends, limits, recipes, opinions)
+
+
+def _plain(signals: Mapping[str, LimitModel]) -> dict[str, Limit]:
+    return {signal: limit.limit() for signal, limit in signals.items()}
 
 
 def _make(path: Path, name: str, entries: Mapping[str, BackendEntry]) -> Backend:

@@ -32,6 +32,7 @@ _BUILT_IN = {
     "nano": "visionrouter.backends.generative.nano.backend:NanoBackend",
     "nanodet": "visionrouter.backends.specialist.nanodet:NanoDet",
     "owlv2": "visionrouter.backends.specialist.open_vocabulary:Owlv2",
+    "pieces": "visionrouter.backends.specialist.pieces:Pieces",
     "rt_detr": "visionrouter.backends.specialist.detr:RTDetr",
     "sam": "visionrouter.backends.specialist.sam.segment_anything:Sam",
     "sam2": "visionrouter.backends.specialist.sam.visual:Sam2",

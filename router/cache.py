@@ -25,6 +25,7 @@ _ROW_BYTES = 1000
 _SOUND = frozenset({Outcome.ACCEPTED, Outcome.FELL_BACK, Outcome.MERGED})
 _OF_THE_PICTURE = frozenset(
     {
+        Reason.BACKED,
         Reason.CERTIFIED,
         Reason.CONFIDENCE_LOW,
         Reason.CONFIDENT,

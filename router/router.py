@@ -38,7 +38,7 @@ from visionrouter.schema.errors import CalibrationError, PolicyError, VisionRout
 from visionrouter.schema.image import DEFAULT_LIMITS, Image, ImageLimits, ImageSource, load_image
 from visionrouter.schema.request import Criticality, Request
 from visionrouter.schema.result import Result
-from visionrouter.schema.route import Limits
+from visionrouter.schema.route import Limits, Opinion
 from visionrouter.schema.task import Instruction, Task
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class Router:
     """Routes requests over backends by a policy.
 
     `backends` come from a profile (`Router.from_profile("nano")`) or are given. `policy` is a preset's name, a path or
-    a compiled policy. `limits`: per backend and task, what a prediction must keep to be accepted. `calibrations`: files
+    a compiled policy. `limits`: per backend and task, what a prediction must keep to be accepted. `opinions`: likewise,
+    when it speaks for or against another's; where nothing is said, when it keeps its limits. `calibrations`: files
     that `calibrate` wrote, for policies that accept by confidence or by risk. `sinks` are handed every decision.
     `cache` keeps answers to give them again. `shadow` runs the arms that the policy draws beside the answer.
 
@@ -84,6 +85,7 @@ class Router:
         policy: PolicySource | CompiledPolicy = "default",
         *,
         limits: Mapping[str, Mapping[Task, Limits]] = _NOTHING,
+        opinions: Mapping[str, Mapping[Task, Opinion]] = _NOTHING,
         calibrations: Sequence[CalibrationSource] = (),
         drift: Drift | None = None,
         sinks: Sequence[Sink] = (),
@@ -108,11 +110,11 @@ class Router:
         self._shadow = shadow
         self._image_limits = image_limits
         documents = _documents(calibrations)
-        self._calibrations = Calibrations(limits, documents, drift)
+        self._calibrations = Calibrations(limits, documents, drift, opinions)
         self._engine = Engine(named, self._calibrations, options)
         self._cache = cache
         weights = {n: b.spec.weights_digest or b.spec.version for n, b in named.items()}
-        self._stands_on = repr((weights, limits, [document.digest for document in documents]))
+        self._stands_on = repr((weights, limits, opinions, [document.digest for document in documents]))
         self._finalizer = weakref.finalize(self, self._engine.close)
 
     @classmethod
@@ -137,6 +139,7 @@ class Router:
             made.backends,
             policy,
             limits=made.limits,
+            opinions=made.opinions,
             calibrations=calibrations,
             drift=drift,
             sinks=sinks,

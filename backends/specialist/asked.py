@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from visionrouter.backends.base import BackendSpec
 from visionrouter.instruction.grounding import ground
-from visionrouter.instruction.selection import select
+from visionrouter.instruction.selection import RGB, select
 from visionrouter.schema.arrays import F32, U8
 from visionrouter.schema.errors import UnsupportedTargetError
 from visionrouter.schema.payload import Detections
@@ -20,11 +20,16 @@ from visionrouter.schema.task import Target
 Indices = npt.NDArray[np.intp]
 
 
-def narrow(found: Detections, query: Query, spec: BackendSpec) -> tuple[Indices, tuple[str, ...]]:
+def narrow(
+    found: Detections,
+    query: Query,
+    spec: BackendSpec,
+    colours: Callable[[int], RGB] | None = None,
+) -> tuple[Indices, tuple[str, ...]]:
     """Indices, ascending, of the detections that the query's targets mean (all, where it names none), and notes.
 
     `found` holds all that was seen, so that what a target is placed against ("the cup on the table") is among it.
-    Colours are the mean of the middle half of a box. Notes: `specificity_lost:WORD` where the nearest label is
+    `colours` gives the mean sRGB of a detection, 0 to 255; without it, that of the middle half of its box. Notes: `specificity_lost:WORD` where the nearest label is
     broader than the word ("woman" is answered by any person), `unresolved:WORDS` where words narrowed nothing because
     a picture of boxes does not tell ("nearest"), or fit another number of things than was asked for.
 
@@ -44,7 +49,7 @@ def narrow(found: Detections, query: Query, spec: BackendSpec) -> tuple[Indices,
             found.boxes,
             found.labels,
             query.image.size,
-            colours=lambda i: mean_colour(query.image.pixels, found.boxes[i]),
+            colours=colours or (lambda i: mean_colour(query.image.pixels, found.boxes[i])),
         )
         chosen.update(i for i in selection.indices if found.labels[i] in grounding.labels)
         if not grounding.exact:
@@ -56,7 +61,7 @@ def narrow(found: Detections, query: Query, spec: BackendSpec) -> tuple[Indices,
     return np.array(sorted(chosen), np.intp), tuple(notes)
 
 
-def mean_colour(pixels: U8, box: F32) -> tuple[float, float, float]:
+def mean_colour(pixels: U8, box: F32) -> RGB:
     """Mean sRGB, 0 to 255, of the middle half of a box, where there is more of the thing than of its background."""
     middle, quarter = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 4
     x1, y1 = np.floor(middle - quarter).astype(int)

@@ -26,7 +26,7 @@ from visionrouter.benchmarks.chaos.surroundings import (
     heard,
     jumping_clock,
 )
-from visionrouter.confidence.agreement import agree
+from visionrouter.confidence.agreement import AGREEMENT, agree
 from visionrouter.engine.options import EngineOptions
 from visionrouter.policies import PolicySource
 from visionrouter.router import CalibrationSource, Router
@@ -115,6 +115,7 @@ def run_cell(made: Setting, cell: Cell) -> Row:
                 backends,
                 made.policy,
                 limits=made.limits,
+                opinions=made.opinions,
                 calibrations=made.calibrations,
                 sinks=sinks,
                 options=options,
@@ -187,7 +188,7 @@ def _is_right(result: Result, made: Setting) -> bool:
     if len(well) == 1:
         return payload == well[0]
     has_nan = isinstance(payload, DepthMap | NormalMap) and bool(np.isnan(payload.values).any())
-    return not has_nan and all(agree(result.task, payload, other) for other in well)
+    return not has_nan and all(agree(AGREEMENT[result.task], payload, other) for other in well)
 
 
 def _differs(row: Row, other: Row) -> bool:

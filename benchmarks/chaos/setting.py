@@ -11,7 +11,7 @@ import numpy as np
 
 from visionrouter.backends.base import Backend, BackendSpec, Kind
 from visionrouter.backends.fake import ALL_TASKS, FakeBackend
-from visionrouter.backends.profile import load_profile
+from visionrouter.backends.profile import Profile, load_profile
 from visionrouter.benchmarks.chaos.calibrated import calibrated, reads_calibration
 from visionrouter.intake import query_of
 from visionrouter.policies import (
@@ -28,7 +28,7 @@ from visionrouter.schema.image import ImageSource, load_image
 from visionrouter.schema.payload import Payload
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query, Request
-from visionrouter.schema.route import KIND_WORDS, Limit, Limits, Route
+from visionrouter.schema.route import KIND_WORDS, Limit, Limits, Opinion, Route
 from visionrouter.schema.task import Task
 
 FAKES: Mapping[str, Kind] = {
@@ -69,6 +69,7 @@ class Setting:
     backends: Mapping[str, Kept]
     request: Request
     limits: Mapping[str, Mapping[Task, Limits]] = field(default_factory=dict)
+    opinions: Mapping[str, Mapping[Task, Opinion]] = field(default_factory=dict)
     calibrations: tuple[CalibrationSource, ...] = ()
     route: tuple[str, ...] = ()
     right: Mapping[str, Payload] = field(default_factory=dict)
@@ -99,9 +100,11 @@ def setting(
     if profile is not None and image is None:
         raise RequestError("real backends need a picture of something; give an image with the profile")
     compiled = compile_policy(load_policy(policy))
-    backends, limits = _fakes(compiled, task) if profile is None else _real(profile)
+    real = None if profile is None else load_profile(profile)
+    backends, limits = _fakes(compiled, task) if real is None else _kept(real)
+    opinions = {} if real is None else real.opinions
     try:
-        with Router(backends, compiled, limits=limits) as router:
+        with Router(backends, compiled, limits=limits, opinions=opinions) as router:
             pixels = _noise() if image is None else image
             request = _request(router, pixels, task, deadline_ms)
             made_with = router.made_with(request)
@@ -113,7 +116,7 @@ def setting(
         if profile is None and reads_calibration(why.route):
             calibrations = (calibrated(made_with, task), *calibrations)
         right = _right({name: backends[name] for name in route}, query_of(request))
-        yield Setting(compiled, backends, request, limits, tuple(calibrations), route, right)
+        yield Setting(compiled, backends, request, limits, opinions, tuple(calibrations), route, right)
     finally:
         for backend in backends.values():
             backend.release()
@@ -150,8 +153,7 @@ def _noise() -> ImageSource:
     return np.random.default_rng(0).integers(0, 256, (*_SIZE, 3), np.uint8)
 
 
-def _real(profile: str | Path) -> tuple[dict[str, Kept], Mapping[str, Mapping[Task, Limits]]]:
-    made = load_profile(profile)
+def _kept(made: Profile) -> tuple[dict[str, Kept], Mapping[str, Mapping[Task, Limits]]]:
     return {name: Kept(backend) for name, backend in made.backends.items()}, made.limits
 
 

@@ -38,8 +38,8 @@ def run_both(
     made = load_profile(profile)
     costs = {name: backend.spec.cost for name, backend in made.backends.items()}
     with (
-        Router(made.backends, policies[0], limits=made.limits) as a,
-        Router(made.backends, policies[1], limits=made.limits) as b,
+        Router(made.backends, policies[0], limits=made.limits, opinions=made.opinions) as a,
+        Router(made.backends, policies[1], limits=made.limits, opinions=made.opinions) as b,
     ):
         for i, item in enumerate(items):
             order = (a, b) if i % 2 == 0 else (b, a)

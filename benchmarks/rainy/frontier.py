@@ -221,7 +221,7 @@ def _signals(bench: Bench, cases: Sequence[Case], first: str, calibrated: bool) 
 
 
 def _router(bench: Bench, policy: CompiledPolicy) -> Router:
-    return router_of(policy, bench.backends, bench.limits, bench.calibrations)
+    return router_of(policy, bench.backends, bench.limits, bench.opinions, bench.calibrations)
 
 
 def _sides(bench: Bench, first: str, task: Task, signal: str) -> tuple[Side, ...]:

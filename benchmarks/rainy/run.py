@@ -92,7 +92,12 @@ def run(
             plan.data, able, tasks=plan.tasks, conditions=plan.conditions, scenes=plan.scenes, seed=plan.seed
         )
         bench = Bench(
-            backends, profile.limits, plan.calibrations, Bootstrap(plan.draws, plan.seed), plan.seed
+            backends,
+            profile.limits,
+            profile.opinions,
+            plan.calibrations,
+            Bootstrap(plan.draws, plan.seed),
+            plan.seed,
         )
         contenders(backends, plan.policies)  # a policy that does not fit is told before an hour of recording
         if jobs > 1:

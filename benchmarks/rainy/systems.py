@@ -13,7 +13,7 @@ from visionrouter.engine.options import EngineOptions
 from visionrouter.policies import CompiledPolicy, check_against, compile_policy, load_policy
 from visionrouter.router import CalibrationSource, Router
 from visionrouter.schema.errors import RequestError
-from visionrouter.schema.route import Limits
+from visionrouter.schema.route import Limits, Opinion
 from visionrouter.schema.task import Task
 
 PRESETS = ("default", "generative-first", "specialist-only", "safety-critical")
@@ -77,9 +77,12 @@ def router_of(
     policy: CompiledPolicy,
     backends: Mapping[str, Backend],
     limits: Mapping[str, Mapping[Task, Limits]],
+    opinions: Mapping[str, Mapping[Task, Opinion]],
     calibrations: Sequence[CalibrationSource] = (),
 ) -> Router:
-    return Router(backends, policy, limits=limits, calibrations=calibrations, options=_OPTIONS)
+    return Router(
+        backends, policy, limits=limits, opinions=opinions, calibrations=calibrations, options=_OPTIONS
+    )
 
 
 def hurried(policy: CompiledPolicy, timeout_ms: float) -> CompiledPolicy:

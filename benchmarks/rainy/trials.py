@@ -24,7 +24,7 @@ from visionrouter.confidence.losses import LOSSES
 from visionrouter.intake import query_of
 from visionrouter.router import CalibrationSource, Router
 from visionrouter.schema.errors import BackendError
-from visionrouter.schema.route import Limits
+from visionrouter.schema.route import Limits, Opinion
 from visionrouter.schema.task import Task
 
 Tick = Callable[[], None]
@@ -37,6 +37,7 @@ class Bench:
 
     backends: Mapping[str, Recorded]
     limits: Mapping[str, Mapping[Task, Limits]]
+    opinions: Mapping[str, Mapping[Task, Opinion]]
     calibrations: Sequence[CalibrationSource]
     boot: Bootstrap
     seed: int = 0
@@ -46,7 +47,7 @@ class Bench:
 
     def router(self, policy: Contender, backends: Mapping[str, Backend], *, hurry: bool = False) -> Router:
         compiled = hurried(policy.policy, TIMEOUT_MS) if hurry else policy.policy
-        return router_of(compiled, backends, self.limits, self.calibrations)
+        return router_of(compiled, backends, self.limits, self.opinions, self.calibrations)
 
 
 def plant(bench: Bench, policies: Sequence[Contender], matrix: Matrix, tick: Tick) -> Iterator[Planted]:

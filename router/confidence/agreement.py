@@ -30,17 +30,18 @@ AGREEMENT: Mapping[Task, Limits] = {
     Task.CLASSIFY: {"top1_same": Limit(min=1)},
 }
 """What `compare` must find of two answers to each task. Rules of thumb, wide enough for honest backends to keep and too
-narrow for another scene's answer, a scale error of 1.5 or a mask of something else; they are no calibration."""
+narrow for another scene's answer, a scale error of 1.5 or a mask of something else; they are no calibration. Where a
+profile has measured better ones for a backend's opinion, those hold."""
 
 _IF_METRIC = frozenset({"log_scale"})
 """Told only of two metric depths."""
 
 
-def disagreements(task: Task, signals: Mapping[str, float]) -> tuple[str, ...]:
+def disagreements(agreement: Limits, signals: Mapping[str, float]) -> tuple[str, ...]:
     """What speaks against agreement, in words, of the signals that `compare` gives; a signal that could not be told
     does. None where they agree."""
     said = []
-    for name, limit in AGREEMENT[task].items():
+    for name, limit in agreement.items():
         value = signals.get(name)
         if value is None:
             if name not in _IF_METRIC:
@@ -50,6 +51,6 @@ def disagreements(task: Task, signals: Mapping[str, float]) -> tuple[str, ...]:
     return tuple(said)
 
 
-def agree(task: Task, a: Payload, b: Payload) -> bool:
+def agree(agreement: Limits, a: Payload, b: Payload) -> bool:
     """Whether two answers to one question agree."""
-    return not disagreements(task, compare(a, b).signals)
+    return not disagreements(agreement, compare(a, b).signals)

@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from visionrouter.confidence.gate import Standing
 from visionrouter.confidence.losses import LOSSES, PIXEL_ERRORS
 from visionrouter.confidence.scope import MadeWith, Scope
-from visionrouter.schema.route import Limits, Regions
+from visionrouter.schema.route import Limits, Opinion, Regions
 from visionrouter.schema.task import Task
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Drift:
 
 
 class Calibrations:
-    """Limits of a profile, and calibrations of what is asked through it.
+    """Limits and opinions of a profile, and calibrations of what is asked through it.
 
     With `drift`, every calibrated scope is watched: while an alarm stands, its certificates count for nothing.
     """
@@ -40,8 +41,10 @@ class Calibrations:
         limits: Mapping[str, Mapping[Task, Limits]],
         documents: Sequence[CalibrationDocument] = (),
         drift: Drift | None = None,
+        opinions: Mapping[str, Mapping[Task, Opinion]] = MappingProxyType({}),
     ) -> None:
         self._limits = limits
+        self._opinions = opinions
         self._documents = tuple(documents)
         self._watches: Mapping[tuple[Scope, MadeWith], ScopeWatch] = (
             {} if drift is None else {key: watch for d in documents for key, watch in _watches(d, drift)}
@@ -50,6 +53,13 @@ class Calibrations:
     def limits(self, subject: str, task: Task) -> Limits | None:
         """What the profile says an answer must keep, None where nobody measured it."""
         return self._limits.get(subject, {}).get(task)
+
+    def opinion(self, subject: str, task: Task) -> Opinion | None:
+        """What makes an answer a second opinion: what the profile says of that, else that it keeps its limits; None where
+        nobody measured either."""
+        said = self._opinions.get(subject, {}).get(task)
+        limits = self.limits(subject, task)
+        return said or (None if limits is None else Opinion(limits))
 
     def watches(self, scope: Scope) -> list[ScopeWatch]:
         """The drift watches of a scope: one for each way in which its answers are made and were calibrated."""

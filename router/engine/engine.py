@@ -21,7 +21,7 @@ from visionrouter.engine.mending import DENSE, mended
 from visionrouter.engine.merging import merged
 from visionrouter.engine.options import EngineOptions, LaneState
 from visionrouter.engine.pace import NoTimeError, Pace
-from visionrouter.engine.second_opinion import second_opinion
+from visionrouter.engine.second_opinion import backed, second_opinion
 from visionrouter.engine.stops import Itinerary, Stop, itinerary, mended_made_with
 from visionrouter.engine.waiting import Waiter
 from visionrouter.policies.licences import Licences
@@ -243,6 +243,8 @@ async def _judged(
             journey, route.check, stop, verdict, prediction, plan.stops, third_ms
         )
         prediction = replace(prediction, notes=(*prediction.notes, *notes))
+    elif route.check is not None:
+        verdict = backed(journey, stop, verdict, prediction)
     journey.record(answer, verdict, prediction, evidence_ms, calibrated_map(prediction, stop.standing))
     return verdict, prediction
 

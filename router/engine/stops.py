@@ -16,22 +16,24 @@ from visionrouter.policies.licences import Licences
 from visionrouter.policies.resolve import resolve
 from visionrouter.schema.decision import Reason
 from visionrouter.schema.request import Query
-from visionrouter.schema.route import Accept, CrossCheck, Limits, Regions, Route
+from visionrouter.schema.route import Accept, CrossCheck, Opinion, Regions, Route
 from visionrouter.schema.task import Task
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """One place on a route. `checker`: who gives the second opinion, None where the route asks for none or nobody that
-    was measured can; `checker_limits`: what its opinion must keep to count."""
+    """One place on a route. `opinion`: what makes its answer a second opinion on another's, None where nobody knows.
+    `checker`: who gives the second opinion on its own, and `checked_by` what makes it one; None where the route asks for
+    none or nobody that was measured can."""
 
     lane: Lane
     accept: Accept
     made_with: MadeWith
     standing: Standing
     inquiries: tuple[Inquiry, ...]
+    opinion: Opinion | None = None
     checker: Lane | None = None
-    checker_limits: Limits | None = None
+    checked_by: Opinion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def itinerary(
     """Write a route out for queries of this task, with or without prompts."""
     allowed = [lane for lane in lanes.values() if licences.permits(lane.backend.spec.licence)]
     able = [lane for lane in allowed if _can(lane, query.task, prompted=bool(query.prompts))]
-    measured = [lane for lane in able if calibrations.limits(lane.name, query.task) is not None]
+    measured = [lane for lane in able if calibrations.opinion(lane.name, query.task) is not None]
     specs = [
         lane.backend.spec for lane in lanes.values() if query.prompts or not lane.backend.spec.needs_prompts
     ]
@@ -67,9 +69,10 @@ def itinerary(
         inquiries = tuple(_inquiries(route, query.task, lane, checker, allowed))
         made_with = _made_with(inquiries, (lane,), checker, None)
         standing = calibrations.standing(lane.name, query.task, made_with)
-        their_limits = None if checker is None else calibrations.limits(checker.name, query.task)
+        own = calibrations.opinion(lane.name, query.task)
+        theirs = None if checker is None else calibrations.opinion(checker.name, query.task)
         accept = choice.accept or route.accept
-        stops.append(Stop(lane, accept, made_with, standing, inquiries, checker, their_limits))
+        stops.append(Stop(lane, accept, made_with, standing, inquiries, own, checker, theirs))
     budget = None if route.hedge is None else HedgeBudget(route.hedge.budget)
     return Itinerary(route, tuple(stops), resolved.skipped, budget)
 

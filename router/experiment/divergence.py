@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from visionrouter.confidence.agreement import disagreements
+from visionrouter.confidence.agreement import AGREEMENT, disagreements
 from visionrouter.merge.compare import compare
 from visionrouter.schema.decision import Comparison, Divergence
 from visionrouter.schema.errors import SchemaError
@@ -28,7 +28,7 @@ def diverges(answer: Result, shadow: Result) -> Divergence:
         for name, task, one, other in _pairs(answer.task, answer.payload, shadow.payload):
             found = compare(one, other).signals
             signals |= {name + key: value for key, value in found.items()}
-            said += [name + words for words in disagreements(task, found)]
+            said += [name + words for words in disagreements(AGREEMENT[task], found)]
     except SchemaError as error:
         return Divergence(Comparison.INCOMPARABLE, *by, detail=(str(error),))
     return Divergence(Comparison.DISAGREE if said else Comparison.AGREE, *by, signals, tuple(said))

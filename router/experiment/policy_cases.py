@@ -21,7 +21,7 @@ from visionrouter.schema.image import load_image
 from visionrouter.schema.limit_model import LimitModel
 from visionrouter.schema.payload import Classification, Detections, Poses, Segmentation
 from visionrouter.schema.request import Criticality, Query
-from visionrouter.schema.route import Limits
+from visionrouter.schema.route import Limits, Opinion
 from visionrouter.schema.task import Task
 
 
@@ -30,7 +30,7 @@ class _Strict(BaseModel):
 
 
 class AnswerModel(_Strict):
-    """What a backend is made to do. `pass` and `fail` keep or break every limit the backend has. `empty` finds nothing, where the task has things to find."""
+    """What a backend is made to do. `pass` and `fail` keep or break every limit the backend has, those of its opinion too. `empty` finds nothing, where the task has things to find."""
 
     does: Literal["pass", "fail", "empty", "error", "out_of_memory"] = "pass"
     signals: dict[str, float] = Field(default_factory=dict)
@@ -137,7 +137,7 @@ def _read(path: Path) -> tuple[CasesModel, list[int]]:
 
 
 def _run(model: CasesModel, case: CaseModel, policy: CompiledPolicy, line: int, path: Path) -> CaseResult:
-    backends, limits = _backends(model, case)
+    backends, limits, opinions = _backends(model, case)
     unknown = sorted(set(case.answers) - set(backends))
     if unknown:
         raise PolicyError(
@@ -145,7 +145,7 @@ def _run(model: CasesModel, case: CaseModel, policy: CompiledPolicy, line: int, 
         )
     asked = case.request
     photo = load_image(np.zeros((asked.size[1], asked.size[0], 3), np.uint8))
-    with Router(backends, policy, limits=limits) as router:
+    with Router(backends, policy, limits=limits, opinions=opinions) as router:
         try:
             request = router.request(
                 photo,
@@ -165,7 +165,8 @@ def _run(model: CasesModel, case: CaseModel, policy: CompiledPolicy, line: int, 
 
 def _backends(
     model: CasesModel, case: CaseModel
-) -> tuple[dict[str, Backend], dict[str, Mapping[Task, Limits]]]:
+) -> tuple[dict[str, Backend], dict[str, Mapping[Task, Limits]], Mapping[str, Mapping[Task, Opinion]]]:
+    """The fakes that stand in, their limits, and what makes their answers opinions."""
     made: dict[str, Backend] = {}
     limits: dict[str, Mapping[Task, Limits]] = {}
     if model.backends:
@@ -178,16 +179,21 @@ def _backends(
                 name, kind=entry.kind, tasks=entry.tasks, licence=entry.licence, labels=entry.labels,
                 script=_script(case.answers.get(name, AnswerModel()), limits[name]),
             )  # fmt: skip
-        return made, limits
+        return made, limits, {}
     from visionrouter.backends.profile import load_profile
 
     profile = load_profile(model.profile)
     for name, real in profile.backends.items():
         limits[name] = profile.limits.get(name, {})
-        fake = FakeBackend(name, script=_script(case.answers.get(name, AnswerModel()), limits[name]))
+        opinions = profile.opinions.get(name, {})
+        kept = {
+            task: {**(opinions[task].counts if task in opinions else {}), **limits[name].get(task, {})}
+            for task in opinions.keys() | limits[name].keys()
+        }
+        fake = FakeBackend(name, script=_script(case.answers.get(name, AnswerModel()), kept))
         fake.spec = replace(real.spec, name=name, inline=True, requires=())
         made[name] = fake
-    return made, limits
+    return made, limits, profile.opinions
 
 
 def _script(asked: AnswerModel, limits: Mapping[Task, Limits]) -> Any:

@@ -123,7 +123,8 @@ def _normals(a: NormalMap, b: NormalMap) -> Agreement:
     size = one_size([a.values.shape, b.values.shape])
     cosine = (a.values * b.values).sum(-1)
     both = np.isfinite(cosine)
-    signals = {"common_share": _mean(both)}
+    known_a, known_b = np.isfinite(a.values).all(-1), np.isfinite(b.values).all(-1)
+    signals = {"common_share": _mean(both), "known_disagreement": _mean(known_a != known_b)}
     apart: F32 = np.full(size, np.nan, np.float32)
     if both.any():
         degrees = np.degrees(np.arccos(cosine[both].clip(-1, 1)))

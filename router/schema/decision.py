@@ -36,6 +36,7 @@ class Reason(StrEnum):
     WITHIN_LIMITS = "within_limits"
     CONFIDENT = "confident"
     CERTIFIED = "certified"
+    BACKED = "backed"  # its limits are not kept, but a second opinion says the same
     NO_GATE = "no_gate"
     LIMIT_EXCEEDED = "limit_exceeded"
     NO_LIMITS = "no_limits"

@@ -62,6 +62,23 @@ Limits = Mapping[str, Limit]
 
 
 @dataclass(frozen=True, slots=True)
+class Opinion:
+    """What makes a backend's answer a second opinion on another's, and when it speaks for it.
+
+    `counts`: what its own evidence must keep; none, and it always counts. `agrees`: what `merge.compare(theirs, its)` must
+    find, or it contradicts; None stands for the rules of thumb in `confidence.agreement`. `backs`: what it must find to
+    make up for limits that the other's answer does not keep, or has none of; None, and it never does.
+
+    One who knows too little to be vouched for may know enough to contradict; and two of such who err apart, and say the
+    same, are seldom both wrong.
+    """
+
+    counts: Limits
+    agrees: Limits | None = None
+    backs: Limits | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Accept:
     """When an answer is good enough.
 

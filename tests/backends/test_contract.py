@@ -17,6 +17,7 @@ from tiny_specialists import BUILDERS as SPECIALISTS
 from visionrouter.backends.base import Backend
 from visionrouter.backends.fake import FakeBackend
 from visionrouter.backends.registry import create
+from visionrouter.backends.specialist.sam.prompts import ANYTHING
 from visionrouter.schema.errors import VisionRouterError
 from visionrouter.schema.image import Image, load_image
 from visionrouter.schema.payload import (
@@ -34,6 +35,7 @@ from visionrouter.schema.task import PaletteEntry, Target, Task
 
 PARTS = {
     "cutout": {"detector": "nanodet", "segmenter": "grabcut", "pose": "movenet"},
+    "pieces": {"segmenter": "scene_unet"},
     "sharpened": {"referrer": "cutout", "segmenter": "grabcut"},
 }
 TINY = {**PIPELINES, **SPECIALISTS}
@@ -44,6 +46,7 @@ NAMES = (
     "movenet",
     "nano",
     "nanodet",
+    "pieces",
     "sam_tiny",
     "scene_unet",
     "sharpened",
@@ -133,7 +136,8 @@ def test_every_declared_task_is_answered(backend: Backend, images: dict[str, Ima
             assert (payload.boxes >= 0).all()
             assert (payload.boxes <= [*image.size, *image.size]).all()
         if backend.spec.labels is not None and isinstance(payload, Detections | Segmentation):
-            assert set(payload.labels) <= set(backend.spec.labels)
+            unnamed = {ANYTHING} if task is Task.PROMPTABLE else set()
+            assert set(payload.labels) <= {*backend.spec.labels, *unnamed}
         _check_evidence(prediction, image)
         _check_wire(prediction)
 

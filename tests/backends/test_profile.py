@@ -9,7 +9,7 @@ from visionrouter.backends.isolation import IsolatedBackend, IsolationLimits
 from visionrouter.backends.profile import load_profile, profile_names
 from visionrouter.backends.registry import create, names
 from visionrouter.schema.errors import ProfileError
-from visionrouter.schema.route import Limit
+from visionrouter.schema.route import Limit, Opinion
 from visionrouter.schema.task import Task
 
 GOOD = """
@@ -36,6 +36,17 @@ def test_a_profile_makes_its_backends_in_order(tmp_path):
     assert profile.backends["quick"].spec.name == "quick"
     assert profile.backends["quick"].spec.licence == "MIT"
     assert profile.limits["quick"] == {Task.DEPTH: {"score": Limit(0.5, 0.9)}}
+
+
+def test_an_opinion_may_ask_less_than_an_answer_that_is_vouched_for(tmp_path):
+    said = "slow: {use: fake, opinions: {depth: {counts: {score: {min: 0.1}}, agrees: {abs_rel: {max: 0.3}}}, normals: {counts: {}}}}"
+    profile = load_profile(write(tmp_path, GOOD.replace("slow: {use: fake}", said)))
+    assert profile.opinions == {
+        "slow": {
+            Task.DEPTH: Opinion({"score": Limit(min=0.1)}, {"abs_rel": Limit(max=0.3)}),
+            Task.NORMALS: Opinion({}),
+        }
+    }
 
 
 def test_the_packages_profiles_load_without_reading_weights():

@@ -110,5 +110,5 @@ def seers():
 def bench(tmp_path, seers):
     store = Store(tmp_path / "store")
     backends = {name: Recorded(seer, store) for name, seer in seers.items()}
-    yield Bench(backends, LIMITS, (), Bootstrap(200))
+    yield Bench(backends, LIMITS, {}, (), Bootstrap(200))
     store.close()

@@ -7,7 +7,7 @@ from visionrouter.backends.fake import Answer, FakeBackend
 from visionrouter.router import Router
 from visionrouter.schema.decision import Outcome, Reason
 from visionrouter.schema.payload import DepthMap, Segmentation
-from visionrouter.schema.route import Limit
+from visionrouter.schema.route import Limit, Opinion
 from visionrouter.schema.task import Task
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (80, 96, 3), np.uint8)
@@ -52,6 +52,7 @@ def run(
     if_none="fall_back",
     words="depth map",
     unmeasured=(),
+    opinions=None,
     inline=True,
     timeout_ms=None,
 ):
@@ -71,7 +72,7 @@ def run(
         },
     }
     limits = {b.spec.name: LIMITS for b in backends if b.spec.name not in unmeasured}
-    with Router(backends, policy, limits=limits) as router:
+    with Router(backends, policy, limits=limits, opinions=opinions or {}) as router:
         return router.run(PHOTO, words), {b.spec.name: len(b.calls) for b in backends}
 
 
@@ -194,3 +195,77 @@ def test_the_safety_critical_preset_gives_no_planted_answer(planted, liar):
         result = router.run(PHOTO, "depth map")
     assert (result.outcome, result.payload) == (Outcome.ABSTAINED, None)
     assert result.decision.reason is Reason.DISAGREEMENT
+
+
+@pytest.mark.parametrize(
+    ("off", "within", "reason"),
+    [(1.4, 0.45, Reason.WITHIN_LIMITS), (1.1, 0.05, Reason.DISAGREEMENT)],
+    ids=["wider than the rule of thumb", "narrower"],
+)
+def test_one_that_is_never_vouched_for_may_speak_by_limits_of_its_own(off, within, reason):
+    opinion = Opinion({}, {"abs_rel": Limit(max=within)})
+    given = {"unmeasured": ("b",), "opinions": {"b": {Task.DEPTH: opinion}}}
+    result, _ = run(depth(TRUE * off), depth(TRUE), on="abstain", **given)
+    assert reasons(result)[0] == ("a", reason)
+
+
+def test_an_opinion_that_does_not_count_is_none():
+    strict = {"b": {Task.DEPTH: Opinion({"score": Limit(min=0.95)})}}
+    result, _ = run(depth(TRUE * 1.5), depth(TRUE), if_none="accept", unmeasured=("b",), opinions=strict)
+    assert result.outcome is Outcome.ACCEPTED
+    assert "unchecked:confidence_low" in result.decision.attempts[0].notes
+
+
+@pytest.mark.parametrize("scale", [1.15, 1.5])
+def test_a_third_opinion_decides_by_limits_of_its_own(scale):
+    """The third is held to a tenth: it backs the first, or it backs nobody."""
+    third = {"c": {Task.DEPTH: Opinion({}, {"abs_rel": Limit(max=0.1)})}}
+    result, _ = run(
+        depth(TRUE), depth(TRUE * 3), depth(TRUE * scale), on="escalate", unmeasured=("c",), opinions=third
+    )
+    assert result.decision.reason is Reason.DISAGREEMENT
+    agreed, _ = run(
+        depth(TRUE), depth(TRUE * 3), depth(TRUE * 1.05), on="escalate", unmeasured=("c",), opinions=third
+    )
+    assert agreed.sources == ("a",)
+
+
+BACKING = {"b": {Task.DEPTH: Opinion({}, backs={"abs_rel": Limit(max=0.1)})}}
+
+
+@pytest.mark.parametrize("unmeasured", [("b",), ("a", "b")], ids=["beyond its limits", "without limits"])
+def test_an_answer_that_no_limits_vouch_for_is_backed_by_one_who_says_the_same(unmeasured):
+    first = Answer(depth(TRUE).payload, LOW)
+    result, _ = run(first, depth(TRUE * 1.05), unmeasured=unmeasured, opinions=BACKING)
+    assert (result.outcome, result.decision.reason) == (Outcome.ACCEPTED, Reason.BACKED)
+    assert "b says the same" in result.decision.attempts[0].verdict.detail
+    assert result.confidence is None
+
+
+def test_nobody_is_backed_by_less_than_the_profile_asks_for():
+    first = Answer(depth(TRUE).payload, LOW)
+    for second in (depth(TRUE * 1.2), Answer(error=RuntimeError("broken"))):
+        result, _ = run(first, second, unmeasured=("b",), opinions=BACKING)
+        assert result.outcome in (Outcome.ABSTAINED, Outcome.FAILED)
+        assert result.payload is None
+
+
+def test_two_who_both_find_nothing_back_nobody():
+    opinions = {"b": {Task.REFERRING: Opinion({}, backs={"foreground_iou": Limit(min=0.5)})}}
+    result, _ = run(NO_MASK, NO_MASK, words="segment the dog", unmeasured=("a", "b"), opinions=opinions)
+    assert result.outcome is Outcome.ABSTAINED
+
+
+def test_a_calibrated_gate_is_not_made_up_for():
+    """Limits are all that an agreement stands in for: what a policy wants certified stays so."""
+    backends = [
+        FakeBackend("a", script=depth(TRUE), inline=True),
+        FakeBackend("b", script=depth(TRUE), inline=True),
+    ]
+    route = {
+        "try": ["a"], "accept": {"risk": 0.1}, "uncertified": "abstain", "check_with": {"backend": "b"},
+    }  # fmt: skip
+    policy = {"schema_version": 1, "name": "certified", "default": {"route": route}}
+    with Router(backends, policy, opinions=BACKING) as router:
+        result = router.run(PHOTO, "depth map")
+    assert (result.outcome, result.decision.reason) == (Outcome.ABSTAINED, Reason.UNCERTIFIED)
