@@ -10,6 +10,8 @@ from html import escape
 _WIDTH, _HEIGHT = 440, 280
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 14, 12, 44
 _MOST_POINTS = 300
+_NUMBER = 14.0
+"""Height of a dot's number, and the least distance of two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +81,31 @@ def lines(series: Sequence[Line], x_label: str, y_label: str, dots: Sequence[Dot
         path = " ".join(frame.at(one.xs[i], one.ys[i]) for i in _thinned(len(one.xs)))
         body += f'<polyline class="{one.style}" points="{path}"/>'
     names = [f'<span><i class="{s.style}"></i>{escape(s.name)}</span>' for s in series]
-    for number, dot in enumerate(dots, 1):
-        x, y = frame.x(dot.x), frame.y(dot.y)
-        side, shift = ("end", -8) if x > _WIDTH * 0.85 else ("", 8)
-        body += (
-            f'<circle class="{dot.style}" cx="{x:.1f}" cy="{y:.1f}" r="4.5"><title>{escape(dot.name)}</title></circle>'
-            f'<text class="{side}" x="{x + shift:.1f}" y="{y - 4:.1f}">{number}</text>'
-        )
+    places = [(frame.x(dot.x), frame.y(dot.y)) for dot in dots]
+    for number, (dot, (x, y)) in enumerate(zip(dots, places, strict=True), 1):
+        body += f'<circle class="{dot.style}" cx="{x:.1f}" cy="{y:.1f}" r="4.5"><title>{escape(dot.name)}</title></circle>'
         names.append(f'<span><i class="{dot.style}"></i>{number} {escape(dot.name)}</span>')
+    for numbers in _clusters(places):
+        x, y = places[numbers[0]]
+        side, shift = ("end", -8) if x > _WIDTH * 0.85 else ("", 8)
+        said = ", ".join(str(i + 1) for i in numbers)
+        body += f'<text class="{side}" x="{x + shift:.1f}" y="{y - 4:.1f}">{said}</text>'
     told = ", ".join([s.name for s in series] + [d.name for d in dots])
     picture = _svg(body, f"{y_label} by {x_label} of {told}")
     return f'{picture}<p class="legend">{"".join(names)}</p>'
+
+
+def _clusters(places: Sequence[tuple[float, float]]) -> list[list[int]]:
+    """Indices of places, those whose numbers would lie on each other together."""
+    clusters: list[list[int]] = []
+    for i, place in enumerate(places):
+        near = (c for c in clusters if math.dist(places[c[0]], place) < _NUMBER)
+        found = next(near, None)
+        if found is None:
+            clusters.append([i])
+        else:
+            found.append(i)
+    return clusters
 
 
 def forest(rows: Sequence[Interval], label: str) -> str:
