@@ -9,11 +9,12 @@ from typing import Any
 
 from visionrouter.backends import hub
 from visionrouter.backends.base import BackendSpec
+from visionrouter.backends.libraries import require
 from visionrouter.backends.specialist.checkpoint import CheckpointBackend, Origin, read_config
 from visionrouter.backends.specialist.classified import classified
-from visionrouter.backends.specialist.libraries import require
 from visionrouter.backends.specialist.pretrained import finite
 from visionrouter.backends.specialist.thicken import thicken
+from visionrouter.backends.weights import tell_broken
 from visionrouter.schema.errors import WeightsError
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
@@ -73,7 +74,7 @@ class TimmHub(CheckpointBackend):
         config = read_config(folder)
         if "architecture" not in config:
             raise WeightsError(
-                f"{folder}: holds no timm model (no architecture in config.json); name another source"
+                f"{folder}: holds no timm model (no architecture in config.json); name another source or another backend"
             )
         size = (config.get("pretrained_cfg") or {}).get("input_size")
         return {"input_size": (int(size[2]), int(size[1])) if size else None}
@@ -92,16 +93,11 @@ class TimmHub(CheckpointBackend):
         count = int(
             config.get("num_classes") or (config.get("pretrained_cfg") or {}).get("num_classes", 1000)
         )
-        try:
+        with tell_broken(f"{folder}: not the weights of {config['architecture']}", "fetch it anew"):
             with torch.random.fork_rng(devices=[]):
                 given = {**(config.get("model_args") or {}), "num_classes": count}
                 network = timm.create_model(config["architecture"], pretrained=False, **given)
             network.load_state_dict(files.load_file(plain[0]))
-        except Exception as error:
-            why = str(error).strip().splitlines()[-1].strip()[:160]
-            raise WeightsError(
-                f"{folder}: not the weights of {config['architecture']} ({why}); fetch it anew"
-            ) from error
         self._labels = self._classes or _labels(config, count, data)
         if len(self._labels) != count:
             raise WeightsError(

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from visionrouter.backends.generative.gemini.bounds import Bounds, bounded_client
-from visionrouter.backends.specialist.libraries import require
+from visionrouter.backends.libraries import require
 from visionrouter.schema.errors import (
     BackendError,
     CredentialsError,
