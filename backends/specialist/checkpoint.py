@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from visionrouter.backends.base import BackendSpec, Weights
+from visionrouter.backends.licences import licence_of
 from visionrouter.backends.memory import enough_memory
 from visionrouter.backends.stored import StoredBackend
 from visionrouter.schema.errors import WeightsError
@@ -46,14 +47,15 @@ class CheckpointBackend(StoredBackend):
     patterns: tuple[str, ...] = ("*.json", "*.txt", "*.model", *WEIGHTS)
     """Which files of a hub repository are its own: code and pickles are not."""
 
-    def __init__(self, spec: BackendSpec, origin: Origin) -> None:
+    def __init__(self, spec: BackendSpec, origin: Origin, **beside: Weights) -> None:
+        """`beside`: what else it reads, by role; the licence is that of the origin."""
         self.origin = origin
         super().__init__(
             spec,
-            {"weights": Weights(origin.source, origin.revision, self.patterns)},
+            {"weights": Weights(origin.source, origin.revision, self.patterns), **beside},
             device=origin.device,
             precision=origin.precision,
-            licence=origin.licence,
+            licence=origin.licence or licence_of(origin.source),
         )
 
     @abstractmethod
