@@ -12,6 +12,8 @@ import pytest
 from visionrouter.backends.fake import FakeBackend
 from visionrouter.backends.generative.codecs.depth import DepthCode
 from visionrouter.backends.generative.gemini.backend import ASPECTS, Gemini, fit
+from visionrouter.backends.isolation import IsolatedBackend, IsolationLimits
+from visionrouter.backends.registry import Recipe
 from visionrouter.router import Router
 from visionrouter.schema.decision import Outcome, Reason
 from visionrouter.schema.errors import (
@@ -201,6 +203,17 @@ def test_retries_are_counted(server: fake.GeminiServer) -> None:
     with pytest.raises(BackendError, match="503"):
         ask(server, Query(Task.DEPTH, PHOTO), retries=1)
     assert len(server.asked) == 2
+
+
+def test_a_refusal_and_its_cost_come_out_of_a_process_of_its_own(server: fake.GeminiServer) -> None:
+    server.replies = [SAFETY]
+    recipe = Recipe("gemini", params={"base_url": server.url})
+    with (
+        IsolatedBackend(recipe, IsolationLimits()) as backend,
+        pytest.raises(RefusedError, match="IMAGE_SAFETY") as raised,
+    ):
+        backend.predict([Query(Task.DEPTH, PHOTO)])
+    assert raised.value.spent["cost_usd"] == pytest.approx(PAID)
 
 
 def test_a_refusal_that_nobody_makes_up_for_fails_the_request(server: fake.GeminiServer) -> None:
