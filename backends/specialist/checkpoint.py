@@ -1,4 +1,4 @@
-"""Backends whose weights lie in a folder that a hub id or a path names."""
+"""Specialists over one folder of weights, and how such a folder is read."""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ from visionrouter.backends.generative.gemini.client import (
 )
 from visionrouter.backends.generative.instructed.answering import Job
 from visionrouter.backends.generative.instructed.wording import Wording
+from visionrouter.backends.tasks import check_task
 from visionrouter.schema.arrays import U8
 from visionrouter.schema.errors import (
-    BackendError,
     CredentialsError,
     ImageError,
     ProfileError,
@@ -130,8 +130,7 @@ class Gemini(Backend):
         return self._client
 
     def _answer(self, query: Query) -> Prediction:
-        if query.task not in self.spec.tasks:
-            raise BackendError(f"{self.spec.name} does not do {query.task}; route it to another backend")
+        check_task(self.spec, query)
         deadline_s = time.monotonic() + self._timeout_s
         client = self._opened()
         aspect, frame = fit(*query.image.size, _LONG_SIDE[self._size])
