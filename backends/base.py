@@ -102,6 +102,10 @@ class Backend(ABC):
 
     def unavailable(self) -> str | None:
         """Why this backend cannot load here, without loading it; None where nothing speaks against it."""
+        return self.uninstalled()
+
+    def uninstalled(self) -> str | None:
+        """Which of the modules it requires are not installed, and how to install them; None where all are."""
         missing = [module for module in self.spec.requires if not _is_installed(module)]
         if not missing:
             return None

@@ -33,6 +33,22 @@ _MADE_OF = {
     "pieces": {"segmenter": "scene_unet"},
     "sharpened": {"referrer": "cutout", "segmenter": "grabcut"},
 }
+_NOTES = (
+    "- `marigold` takes Marigold's depth and normals, its LCM variants and E2E-FT. Lotus is refused, with the reason:",
+    "  diffusers does not have its pipeline, and code from a repository is not run; E2E-FT draws in one step too. So are",
+    "  intrinsics: no task asks for albedo and shading.",
+    "- `yolo` with a head of oriented boxes gives the tight upright box of each thing, and the note `angle:I:DEG`: thing I",
+    "  is turned clockwise by so many degrees.",
+    "- `timm_hub` takes any model that was saved in timm's layout. Its `embed(images)` gives a vector of unit length for each",
+    "  image, also of a checkpoint without classes. No task asks for vectors: they are neither right nor wrong, so nothing",
+    "  could vouch for them. They are evidence: with `usual:` (measured on your own pictures by `python -m",
+    "  visionrouter.backends.specialist.usual`) each answer has the signal `familiarity`, above 1 for a picture unlike yours,",
+    "  and a limit on it refuses the answer as `out_of_domain`.",
+    "- `gemini`: what an answer cost is among its signals (`cost_usd`, `input_tokens`, `output_tokens`, `tries`), what a",
+    "  refusal or another failure cost is in the attempt's `spent`.",
+    "- A library, weights, memory, a token or a precision that is missing ends in a typed error that names it and the mend:",
+    "  `visionrouter backends` tells it before anything is loaded, the decision's attempt afterwards.",
+)
 _GIVEN = {
     "instruct_editor": {"source": "timbrooks/instruct-pix2pix"},
     "marigold": {"source": "prs-eth/marigold-depth-v1-1"},
@@ -60,6 +76,8 @@ def document() -> str:
         "+x right, +y up, +z towards the viewer. Nothing is downloaded unless `visionrouter fetch` is asked to.",
         "",
         *_table(head, rows()),
+        "",
+        *_NOTES,
         "",
         "## Licences of weights",
         "",

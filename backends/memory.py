@@ -11,15 +11,22 @@ _SAID = ("out of memory", "can't allocate memory", "not enough memory")
 """What torch says of it, by device; there is no exception of its own on the CPU."""
 
 
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on any device."""
+    if isinstance(error, RuntimeError):
+        return any(words in str(error) for words in _SAID)
+    return isinstance(error, MemoryError)
+
+
 @contextmanager
 def enough_memory(name: str, images: int) -> Iterator[None]:
     """Raise `ResourceError` with the mend where memory runs out. `images`: how many at once; 0 while loading."""
     try:
         yield
-    except (RuntimeError, MemoryError) as error:
-        said = str(error)
-        if not isinstance(error, MemoryError) and not any(words in said for words in _SAID):
+    except Exception as error:
+        if not ran_out(error):
             raise
+        said = str(error)
         doing = f"on {images} at once" if images else "while loading its weights"
         mend = "smaller batches, " if images > 1 else ""
         raise ResourceError(

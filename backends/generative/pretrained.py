@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import json
-from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from visionrouter.backends import hub
-from visionrouter.backends.base import Backend, BackendSpec, Weights
-from visionrouter.backends.licences import licence_of
-from visionrouter.backends.memory import enough_memory
-from visionrouter.backends.placement import Precision, place
-from visionrouter.backends.weights import combined_digest
-from visionrouter.schema.errors import BackendError, MissingExtraError, WeightsError
-from visionrouter.schema.prediction import Prediction
-from visionrouter.schema.request import Query
+from visionrouter.backends.base import BackendSpec, Weights
+from visionrouter.backends.stored import StoredBackend
+from visionrouter.backends.weights import tell_broken
+from visionrouter.schema.errors import WeightsError
 
 if TYPE_CHECKING:
     import torch
@@ -30,14 +22,11 @@ EXTRA = "diffusers"
 REQUIRES = ("diffusers", "torch", "transformers", "safetensors")
 PATTERNS = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors")
 """The files of a hub repository that are read: neither code nor pickles."""
+ANEW = "fetch it anew, or name another source"
 
 
-class DiffusersBackend(Backend):
-    """A backend over one pipeline, and over parts of it that lie elsewhere.
-
-    It is made without reading weights and without any library; what cannot be found is told by `unavailable` and raised
-    by `load`. A subclass opens the folders in `open` and answers one query in `answer`.
-    """
+class DiffusersBackend(StoredBackend):
+    """A backend over one pipeline, under the role "pipeline", and over parts of it that lie elsewhere."""
 
     def __init__(
         self,
@@ -51,101 +40,12 @@ class DiffusersBackend(Backend):
     ) -> None:
         """`sources`: the pipeline under "pipeline", other parts by role; each a hub id or a path. `revision`: of the
         pipeline's repository. `licence`: the weights' own, where the table of licences does not know them."""
-        self.spec = spec
-        self._sources = {role: source for role, source in sources.items() if source is not None}
-        self._revision = revision
-        self._device = device
-        self._precision = precision
-        self._opened: Any = None
-        self._folders: dict[str, Path] = {}
-        self._missing: BackendError | None = None
-        stated = dict.fromkeys(licence_of(source) for source in self._sources.values())
-        self.spec = replace(spec, licence=licence or " AND ".join(stated))
-        try:
-            self._find()
-        except BackendError as error:
-            self._missing = error
-
-    @abstractmethod
-    def open(self, folders: Mapping[str, Path]) -> Any:
-        """Read the weights of each role. Raises `WeightsError`."""
-
-    @abstractmethod
-    def answers(self, opened: Any, queries: Sequence[Query]) -> list[Prediction]:
-        """Answer queries of declared tasks with what `open` gave."""
-
-    def placed(self, half: Precision) -> tuple[torch.device, torch.dtype]:
-        """Where to run, and in which precision; `half` off the CPU where the user leaves it open."""
-        return place(self._device, self._precision, half=half)
-
-    def sources(self) -> tuple[Weights, ...]:
-        return tuple(
-            Weights(source, self._revision_of(role), PATTERNS) for role, source in self._sources.items()
-        )
-
-    def unavailable(self) -> str | None:
-        return super().unavailable() or (str(self._missing) if self._missing is not None else None)
-
-    def load(self) -> None:
-        self._loaded()
-
-    def close(self) -> None:
-        self._opened = None
-
-    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        for query in queries:
-            if query.task not in self.spec.tasks:
-                raise BackendError(f"{self.spec.name} does not do {query.task}; route it to another backend")
-        return self.answers(self._loaded(), queries)
-
-    def _find(self) -> Mapping[str, Path]:
-        """The folders of weights, with the spec made to tell them."""
-        if not self._folders:
-            folders = {
-                role: hub.resolve(
-                    source,
-                    revision=self._revision_of(role),
-                    patterns=PATTERNS,
-                    extra=EXTRA,
-                )
-                for role, source in self._sources.items()
-            }
-            digests = {role: found for role, folder in folders.items() if (found := hub.digest(folder))}
-            size = sum(hub.size(folder) for folder in folders.values())
-            self.spec = replace(
-                self.spec,
-                weights_digest=digests["pipeline"]
-                if digests.keys() == {"pipeline"}
-                else combined_digest(digests)
-                if digests
-                else None,
-                weights_bytes=size,
-                memory_mb=int(size / 1e6 * 1.2),
-            )
-            self._folders, self._missing = folders, None
-        return self._folders
-
-    def _revision_of(self, role: str) -> str | None:
-        return self._revision if role == "pipeline" else None
-
-    def _loaded(self) -> Any:
-        if self._opened is None:
-            with required(self.spec.name):
-                for module in self.spec.requires:
-                    import_module(module)
-            folders = self._find()
-            with enough_memory(self.spec.name, 0):
-                self._opened = self.open(folders)
-        return self._opened
-
-
-@contextmanager
-def required(name: str) -> Iterator[None]:
-    """Turn a failed import into `MissingExtraError`."""
-    try:
-        yield
-    except ImportError as error:
-        raise MissingExtraError(f"{name} needs {error.name}; pip install 'visionrouter[{EXTRA}]'") from error
+        weights = {
+            role: Weights(source, revision if role == "pipeline" else None, PATTERNS)
+            for role, source in sources.items()
+            if source is not None
+        }
+        super().__init__(spec, weights, device=device, precision=precision, licence=licence)
 
 
 def pipeline_class(folder: Path, known: Mapping[str, T], name: str) -> tuple[str, T]:
@@ -175,7 +75,7 @@ def read_pipeline(
     """
     import diffusers
 
-    with quiet(), tell_broken(name, folder, cls):
+    with quiet(), tell_broken(f"{name}: {folder} does not load as {cls}", ANEW):
         texts = _transformers_parts(name, folder, dtype, skip=parts)
         pipeline = getattr(diffusers, cls).from_pretrained(
             folder, dtype=dtype, local_files_only=True, use_safetensors=True, **texts, **parts
@@ -219,28 +119,10 @@ def read_model(name: str, cls: str, folder: Path, dtype: torch.dtype) -> Any:
     """One model of a pipeline, such as an autoencoder, from a folder of its own. Raises `WeightsError`."""
     import diffusers
 
-    with quiet(), tell_broken(name, folder, cls):
+    with quiet(), tell_broken(f"{name}: {folder} does not load as {cls}", ANEW):
         return getattr(diffusers, cls).from_pretrained(
             folder, dtype=dtype, local_files_only=True, use_safetensors=True
         )
-
-
-@contextmanager
-def tell_broken(name: str, folder: Path, what: str) -> Iterator[None]:
-    """Turn what a library raises on files it cannot use into `WeightsError`."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
-        if "memory" in str(error):
-            raise
-        raise WeightsError(
-            f"{name}: {folder} does not load as {what} ({_first_line(error)}); fetch it anew, or name another source"
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:200] if lines else 'no detail'}"
 
 
 @contextmanager

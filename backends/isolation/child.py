@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from visionrouter.backends.isolation.arena import Arena
 from visionrouter.backends.isolation.codec import Landing, Packer, unpack
-from visionrouter.schema.errors import BackendError
+from visionrouter.schema.errors import BackendError, VisionRouterError
 
 if TYPE_CHECKING:
     from visionrouter.backends.base import Backend
@@ -44,7 +44,8 @@ def serve(control_fd: int, arena_fd: int, lifeline_fd: int) -> None:
                 assert backend is not None
                 reply = _answer(backend, message, arena, landing)
         except BaseException as error:
-            reply = {"error": _name(error), "message": str(error)}
+            spent = dict(error.spent) if isinstance(error, VisionRouterError) else {}
+            reply = {"error": _name(error), "message": str(error), "spent": spent}
         control.send_bytes(json.dumps(reply).encode())
     sys.stdout.flush()
     sys.stderr.flush()

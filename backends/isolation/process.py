@@ -133,7 +133,7 @@ class Child:
             self.kill()
             raise CrashedError(f"{self.name}: its process {self._how_it_ended()}") from error
         if "error" in reply:
-            raise raised(reply["error"], reply["message"])
+            raise raised(reply["error"], reply["message"], reply["spent"])
         return reply
 
     def _look(self, until_s: float, limit_s: float, memory_limit_mb: float | None) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from visionrouter.schema.errors import (
     BackendError,
+    CredentialsError,
     ImageError,
     InstructionError,
     MissingExtraError,
+    OverloadedError,
     ProfileError,
+    RefusedError,
     RequestError,
     ResourceError,
     SchemaError,
     UnsupportedTargetError,
+    VisionRouterError,
     WeightsError,
 )
 
@@ -19,11 +25,15 @@ RAISED: dict[str, type[Exception]] = {
     kind.__name__: kind
     for kind in (
         *(BackendError, MissingExtraError, WeightsError, UnsupportedTargetError, ResourceError),
+        *(CredentialsError, OverloadedError, RefusedError),
         *(ImageError, InstructionError, ProfileError, RequestError, SchemaError, MemoryError),
     )
 }
 
 
-def raised(name: str, message: str) -> Exception:
+def raised(name: str, message: str, spent: Mapping[str, float]) -> Exception:
     kind = RAISED.get(name)
-    return BackendError(f"{name}: {message}") if kind is None else kind(message)
+    error = BackendError(f"{name}: {message}") if kind is None else kind(message)
+    if isinstance(error, VisionRouterError):
+        error.spent = spent
+    return error

@@ -1,22 +1,19 @@
-"""Backends whose weights lie in a folder that a hub id or a path names."""
+"""Specialists over one folder of weights, and how such a folder is read."""
 
 from __future__ import annotations
 
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from visionrouter.backends import hub
-from visionrouter.backends.base import Backend, BackendSpec, Weights
+from visionrouter.backends.base import BackendSpec, Weights
 from visionrouter.backends.licences import licence_of
 from visionrouter.backends.memory import enough_memory
-from visionrouter.backends.placement import place
-from visionrouter.backends.specialist.libraries import require
-from visionrouter.backends.specialist.tasks import check_task
-from visionrouter.schema.errors import BackendError, WeightsError
+from visionrouter.backends.stored import StoredBackend
+from visionrouter.schema.errors import WeightsError
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 
@@ -40,27 +37,26 @@ class Origin:
     licence: str | None = None
 
 
-class CheckpointBackend(Backend):
-    """A backend over one folder of weights, which is described when it is made and read when it is loaded.
+class CheckpointBackend(StoredBackend):
+    """A backend over one folder of weights.
 
-    Without the folder (it was never fetched) the backend is made all the same: `unavailable` says what to do, and
-    `load` raises that. A subclass says in `describe` what a folder's configuration makes of the spec, opens it in
-    `open` and answers in `answer`.
+    A subclass says in `describe` what a folder's configuration makes of the spec, opens it in `open` and answers in
+    `answer`.
     """
 
     patterns: tuple[str, ...] = ("*.json", "*.txt", "*.model", *WEIGHTS)
     """Which files of a hub repository are its own: code and pickles are not."""
 
-    def __init__(self, spec: BackendSpec, origin: Origin) -> None:
+    def __init__(self, spec: BackendSpec, origin: Origin, **beside: Weights) -> None:
+        """`beside`: what else it reads, by role; the licence is that of the origin."""
         self.origin = origin
-        self.spec = replace(spec, licence=origin.licence or licence_of(origin.source))
-        self._model: Any = None
-        self._missing: BackendError | None = None
-        self._found: Path | None = None
-        try:
-            self._find()
-        except BackendError as error:
-            self._missing = error
+        super().__init__(
+            spec,
+            {"weights": Weights(origin.source, origin.revision, self.patterns), **beside},
+            device=origin.device,
+            precision=origin.precision,
+            licence=origin.licence or licence_of(origin.source),
+        )
 
     @abstractmethod
     def describe(self, folder: Path) -> Mapping[str, Any]:
@@ -73,53 +69,17 @@ class CheckpointBackend(Backend):
     @abstractmethod
     def answer(self, model: Any, queries: Sequence[Query]) -> list[Prediction]: ...
 
-    def sources(self) -> tuple[Weights, ...]:
-        return (Weights(self.origin.source, self.origin.revision, self.patterns),)
+    def told(self, folders: Mapping[str, Path]) -> Mapping[str, Any]:
+        return self.describe(folders["weights"])
 
-    def unavailable(self) -> str | None:
-        return super().unavailable() or (str(self._missing) if self._missing is not None else None)
+    def assemble(self, folders: Mapping[str, Path]) -> Any:
+        return self.open(folders["weights"], *self.placed())
 
-    def load(self) -> None:
-        self._loaded()
-
-    def close(self) -> None:
-        self._model = None
-
-    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        for query in queries:
-            check_task(self.spec, query)
-        model = self._loaded()
+    def answers(self, model: Any, queries: Sequence[Query]) -> list[Prediction]:
         import torch
 
         with enough_memory(self.spec.name, len(queries)), torch.inference_mode():
             return self.answer(model, queries)
-
-    def _find(self) -> Path:
-        """The folder of weights, with the spec made to fit it."""
-        if self._found is None:
-            origin = self.origin
-            folder = hub.resolve(
-                origin.source, revision=origin.revision, patterns=self.patterns, extra=self.spec.extra
-            )
-            size = hub.size(folder)
-            fields = {
-                "weights_digest": hub.digest(folder),
-                "weights_bytes": size,
-                "memory_mb": max(self.spec.memory_mb, int(size / 1e6 * 1.2)),
-            }
-            self.spec = replace(self.spec, **{**fields, **self.describe(folder)})
-            self._found, self._missing = folder, None
-        return self._found
-
-    def _loaded(self) -> Any:
-        if self._model is None:
-            for module in self.spec.requires:
-                require(module, self.spec.name, self.spec.extra or "all")
-            folder = self._find()
-            device, dtype = place(self.origin.device, self.origin.precision)
-            with enough_memory(self.spec.name, 0):
-                self._model = self.open(folder, device, dtype)
-        return self._model
 
 
 def read_config(folder: Path, name: str = "config.json") -> dict[str, Any]:

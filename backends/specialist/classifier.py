@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from visionrouter.backends.base import Backend, BackendSpec
+from visionrouter.backends.libraries import require
 from visionrouter.backends.specialist.classified import classified
 from visionrouter.backends.specialist.embedded import FOLDER, WeightFile, WeightSet
-from visionrouter.backends.specialist.libraries import require
-from visionrouter.backends.specialist.tasks import check_task
 from visionrouter.backends.specialist.window import Window
+from visionrouter.backends.tasks import check_task
 from visionrouter.schema.arrays import F32, U8
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query

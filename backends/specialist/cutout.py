@@ -12,7 +12,7 @@ from visionrouter.backends.base import Backend
 from visionrouter.backends.specialist.boxes import pairwise_iou
 from visionrouter.backends.specialist.chain import Chain, ask, check_parts, compose, mask_signals, masks_for
 from visionrouter.backends.specialist.skeleton import Skeleton, skeletons
-from visionrouter.backends.specialist.tasks import check_task
+from visionrouter.backends.tasks import check_task
 from visionrouter.schema.errors import BackendError
 from visionrouter.schema.payload import Detections, Poses, Segmentation
 from visionrouter.schema.prediction import Evidence, Prediction

@@ -13,10 +13,11 @@ import numpy as np
 
 from visionrouter.backends import hub
 from visionrouter.backends.base import BackendSpec
+from visionrouter.backends.libraries import require
 from visionrouter.backends.specialist.checkpoint import CheckpointBackend, Origin, in_batches, read_config
-from visionrouter.backends.specialist.libraries import require
 from visionrouter.backends.specialist.pretrained import finite
 from visionrouter.backends.specialist.thicken import thicken
+from visionrouter.backends.weights import tell_broken
 from visionrouter.schema.arrays import F32, U8
 from visionrouter.schema.errors import ProfileError, WeightsError
 from visionrouter.schema.payload import DepthMap
@@ -91,18 +92,21 @@ class DepthAnything3(CheckpointBackend):
         )
         super().__init__(spec, Origin(source, revision, device, precision, licence))
 
-    def unavailable(self) -> str | None:
+    def uninstalled(self) -> str | None:
         if find_spec("depth_anything_3") is None:
             return (
                 "depth_anything_3 not installed; pip install 'visionrouter[da3]', then pip install --no-deps "
                 "depth-anything-3 (its own pins, numpy below 2 among them, are not needed here)"
             )
-        return super().unavailable()
+        return super().uninstalled()
 
     def describe(self, folder: Path) -> Mapping[str, Any]:
         name = read_config(folder).get("model_name")
         if not isinstance(name, str) or not name.startswith("da3"):
-            raise WeightsError(f"{folder}: holds no Depth Anything 3 model (no model_name in config.json)")
+            raise WeightsError(
+                f"{folder}: holds no Depth Anything 3 model (no model_name in config.json); name another source or "
+                "another backend"
+            )
         self._model_name = name
         return {"depth_unit": _unit(name, self._fov_deg)}
 
@@ -120,14 +124,9 @@ class DepthAnything3(CheckpointBackend):
             with torch.random.fork_rng(devices=[]):
                 network = cfg.create_object(cfg.load_config(models[self._model_name]))
         plain = [file for file in hub.weight_files(folder) if file.suffix == ".safetensors"]
-        try:
+        with tell_broken(f"{folder}: not the weights of {self._model_name}", "fetch it anew"):
             state = {k.removeprefix("model."): v for file in plain for k, v in files.load_file(file).items()}
             network.load_state_dict(state)
-        except Exception as error:
-            why = str(error).strip().splitlines()[-1].strip()[:160]
-            raise WeightsError(
-                f"{folder}: not the weights of {self._model_name} ({why}); fetch it anew"
-            ) from error
         return network.float().to(device).eval(), dtype
 
     def answer(self, model: tuple[Any, Any], queries: Sequence[Query]) -> list[Prediction]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from visionrouter.backends.generative.nano.familiarity import QUANTILE, shrunk_covariance
+from visionrouter.backends.weights import tell_broken
 from visionrouter.schema.arrays import F32
 
 if TYPE_CHECKING:
@@ -45,6 +47,22 @@ class Familiarity:
     def signal(self, rows: Tensor) -> dict[str, float]:
         """The evidence's `familiarity` from the features (1, C) of one picture."""
         return {"familiarity": self.distance(rows[0].float().cpu().numpy())}
+
+    @classmethod
+    def read(cls, path: Path) -> Self | None:
+        """From a file of weights or a file of its own; None where it is not in it. Raises `WeightsError`."""
+        from safetensors.numpy import load_file
+
+        with tell_broken(f"{path}: cannot be read", "measure it or train it anew"):
+            held = load_file(path)
+        names = [f"{PREFIX}{name}" for name in ("mean", "whitening")]
+        return cls(*(held[name] for name in names)) if all(n in held for n in names) else None
+
+    def write(self, path: Path) -> None:
+        """To a file of its own."""
+        from safetensors.numpy import save
+
+        path.write_bytes(save(dict(self.tensors())))
 
     def tensors(self) -> Mapping[str, F32]:
         """To be kept beside the network's weights, in one file with them."""

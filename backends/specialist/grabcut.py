@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from visionrouter.backends.base import Backend, BackendSpec
+from visionrouter.backends.libraries import require
 from visionrouter.backends.specialist.colour_cut import MAYBE_OFF, MAYBE_ON, OFF, ON, Cut, cut
-from visionrouter.backends.specialist.libraries import require
 from visionrouter.backends.specialist.skeleton import Skeleton
-from visionrouter.backends.specialist.tasks import check_task
 from visionrouter.backends.specialist.window import Window
+from visionrouter.backends.tasks import check_task
 from visionrouter.schema.arrays import F32, U8, Bool
 from visionrouter.schema.errors import BackendError
 from visionrouter.schema.payload import Segmentation

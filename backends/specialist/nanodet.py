@@ -18,8 +18,8 @@ from visionrouter.backends.specialist.asked import narrow
 from visionrouter.backends.specialist.boxes import suppress
 from visionrouter.backends.specialist.embedded import FOLDER, WeightFile, WeightSet
 from visionrouter.backends.specialist.sessions import default_threads, open_session
-from visionrouter.backends.specialist.tasks import check_task
 from visionrouter.backends.specialist.window import Window
+from visionrouter.backends.tasks import check_task
 from visionrouter.schema.arrays import F32
 from visionrouter.schema.payload import Detections
 from visionrouter.schema.prediction import Evidence, Prediction

@@ -14,7 +14,7 @@ from visionrouter.backends.specialist.boxes import pairwise_iou
 from visionrouter.backends.specialist.chain import Chain, ask, check_parts, compose
 from visionrouter.backends.specialist.detected import signals_of
 from visionrouter.backends.specialist.sam.prompts import ANYTHING
-from visionrouter.backends.specialist.tasks import check_task
+from visionrouter.backends.tasks import check_task
 from visionrouter.instruction.selection import RGB
 from visionrouter.schema.arrays import F32, Bool
 from visionrouter.schema.errors import BackendError, ProfileError

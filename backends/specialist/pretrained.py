@@ -9,8 +9,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Self
 
+from visionrouter.backends.libraries import require
 from visionrouter.backends.specialist.checkpoint import read_config
-from visionrouter.backends.specialist.libraries import require
+from visionrouter.backends.weights import tell_broken
 from visionrouter.schema.arrays import U8
 from visionrouter.schema.errors import BackendError, WeightsError
 
@@ -44,14 +45,10 @@ class Pretrained:
         """
         transformers = require("transformers", name, EXTRA)
         network = load_model(getattr(transformers, model), folder, name, dtype)
-        try:
+        with tell_broken(f"{name}: {folder} lacks what {processor} needs", "fetch it anew"):
             sees = getattr(transformers, processor).from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
             )
-        except Exception as error:
-            raise WeightsError(
-                f"{name}: {folder} lacks what {processor} needs ({_first_line(error)}); fetch it anew"
-            ) from error
         return cls(network.to(device), sees, device, dtype)
 
     def see(self, pixels: U8, **more: Any) -> Any:
@@ -79,22 +76,16 @@ def load_model(model_class: Any, folder: Path, name: str, dtype: Any) -> Any:
     Raises `WeightsError` where they are missing or damaged, or leave a weight of the model unset.
     """
     logging = require("transformers", name, EXTRA).utils.logging
-    try:
-        with _no_progress_bar(logging):
-            network, report = model_class.from_pretrained(
-                folder,
-                dtype=dtype or "auto",
-                use_safetensors=True,
-                output_loading_info=True,
-                local_files_only=True,
-                trust_remote_code=False,
-            )
-    except Exception as error:
-        if type(error).__name__ == "OutOfMemoryError":
-            raise
-        raise WeightsError(
-            f"{name}: {folder} does not load as {model_class.__name__} ({_first_line(error)}); fetch it anew"
-        ) from error
+    broken = tell_broken(f"{name}: {folder} does not load as {model_class.__name__}", "fetch it anew")
+    with broken, _no_progress_bar(logging):
+        network, report = model_class.from_pretrained(
+            folder,
+            dtype=dtype or "auto",
+            use_safetensors=True,
+            output_loading_info=True,
+            local_files_only=True,
+            trust_remote_code=False,
+        )
     if unset := sorted(report["missing_keys"]):
         raise WeightsError(
             f"{name}: {folder} lacks {len(unset)} weights of {model_class.__name__}, {unset[0]} among them; it is "
@@ -149,7 +140,3 @@ def _no_progress_bar(logging: ModuleType) -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else 'no detail'}"

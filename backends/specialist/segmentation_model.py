@@ -12,10 +12,11 @@ import numpy as np
 from visionrouter.backends import hub
 from visionrouter.backends.base import BackendSpec
 from visionrouter.backends.generative.framing import Frame
+from visionrouter.backends.libraries import require
 from visionrouter.backends.specialist import semantic
 from visionrouter.backends.specialist.checkpoint import CheckpointBackend, Origin, in_batches, read_config
-from visionrouter.backends.specialist.libraries import require
 from visionrouter.backends.specialist.pretrained import finite
+from visionrouter.backends.weights import tell_broken
 from visionrouter.schema.arrays import F32
 from visionrouter.schema.errors import ProfileError, WeightsError
 from visionrouter.schema.palette import BACKGROUND
@@ -133,15 +134,10 @@ class UNet(CheckpointBackend):
             raise WeightsError(
                 f"{folder}: holds {len(plain)} safetensors files; save it with save_pretrained"
             )
-        try:
+        with tell_broken(f"{folder}: not weights of its own configuration", "save it anew"):
             with torch.random.fork_rng(devices=[]):
                 network = built(**{**config, "encoder_weights": None, "activation": None})
             network.load_state_dict(files.load_file(plain[0]))
-        except Exception as error:
-            why = str(error).strip().splitlines()[-1].strip()[:160]
-            raise WeightsError(
-                f"{folder}: not weights of its own configuration ({why}); save it anew"
-            ) from error
         return network.to(device, dtype).eval(), (device, dtype)
 
     def answer(self, model: tuple[Any, Any], queries: Sequence[Query]) -> list[Prediction]:

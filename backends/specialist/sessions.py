@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from visionrouter.backends.specialist.libraries import require
+from visionrouter.backends.libraries import require
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -9,7 +9,7 @@ import numpy as np
 
 from visionrouter.backends.base import Backend
 from visionrouter.backends.specialist.chain import Chain, ask, check_parts, compose, mask_signals, masks_for
-from visionrouter.backends.specialist.tasks import check_task
+from visionrouter.backends.tasks import check_task
 from visionrouter.schema.arrays import F32, Bool
 from visionrouter.schema.errors import BackendError, ProfileError
 from visionrouter.schema.payload import Segmentation, boxes_of

@@ -69,9 +69,5 @@ class Trained:
 
     def familiarity(self) -> Familiarity | None:
         """What the weights' file says of its training pictures; None where it says nothing. Raises `WeightsError`."""
-        from safetensors.numpy import load_file
-
         (path,) = self.weights.verified()
-        held = load_file(path)
-        names = [f"{PREFIX}{name}" for name in ("mean", "whitening")]
-        return Familiarity(*(held[name] for name in names)) if all(n in held for n in names) else None
+        return Familiarity.read(path)

@@ -75,7 +75,8 @@ def show(where: str, request_id: str, as_json: bool) -> None:
             why = ": " + "; ".join(found.detail) if found.detail else ""
             click.echo(f"  compared  {found.answer} and {found.shadow} {found.comparison}{why}")
         for attempt in (*decision.attempts, *(a for c in decision.children for a in c.attempts)):
-            signals = ", ".join(f"{name} {value:.4g}" for name, value in attempt.signals.items())
+            told = {**attempt.signals, **attempt.spent}
+            signals = ", ".join(f"{name} {value:.4g}" for name, value in told.items())
             said = attempt.verdict.detail or attempt.verdict.reason
             click.echo(f"    {attempt.backend}: {said}" + (f" [{signals}]" if signals else ""))
         if decision.tags:

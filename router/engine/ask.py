@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
 
@@ -16,6 +17,7 @@ from visionrouter.engine.queue import Job
 from visionrouter.engine.vocabulary import knows_any
 from visionrouter.engine.waiting import Waiter
 from visionrouter.schema.decision import Reason, Verdict, VerdictKind
+from visionrouter.schema.errors import VisionRouterError
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
@@ -36,7 +38,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a question: a prediction that came in time and keeps the output contract, or a failure."""
+    """What came of a question: a prediction that came in time and keeps the output contract, or a failure and what it
+    cost."""
 
     lane: Lane
     started_ms: float
@@ -45,6 +48,7 @@ class Answer:
     prediction: Prediction | None = None
     failure: Verdict | None = None
     error: str | None = None
+    spent: Mapping[str, float] = field(default_factory=dict)
 
 
 def put(lane: Lane, query: Query, deadline: Deadline, timeout_ms: float | None) -> Question:
@@ -80,6 +84,7 @@ async def hear(question: Question, deadline: Deadline, waiter: Waiter) -> Answer
     prediction: Prediction | None = None
     verdict: Verdict | None = None
     said: str | None = None
+    spent: Mapping[str, float] = {}
     blamed: bool | None = None
     try:
         left = left_ms(question, deadline)
@@ -90,6 +95,7 @@ async def hear(question: Question, deadline: Deadline, waiter: Waiter) -> Answer
         blamed = _is_to_blame(lane, job, verdict.reason)
     except Exception as error:
         verdict, said = failure(reason_of(error), str(error) or type(error).__name__), _say(error)
+        spent = error.spent if isinstance(error, VisionRouterError) else {}
     except BaseException:
         lane.breaker.release()
         raise
@@ -101,7 +107,7 @@ async def hear(question: Question, deadline: Deadline, waiter: Waiter) -> Answer
         blamed = reason is Reason.TIMEOUT and ran_ms > timeout_ms
     _tell(lane, question.query.task, verdict, latency_ms, queue_ms, blamed)
     kept = prediction if verdict is None else None
-    return Answer(lane, question.started_ms, latency_ms, queue_ms, kept, verdict, said)
+    return Answer(lane, question.started_ms, latency_ms, queue_ms, kept, verdict, said, spent)
 
 
 def abandon(question: Question) -> bool:

@@ -132,6 +132,7 @@ class Journey:
                 weights_digest=spec.weights_digest,
                 notes=prediction.notes if prediction is not None else (),
                 error=answer.error,
+                spent=answer.spent,
             )
         )
         if prediction is not None:

@@ -137,7 +137,7 @@ class Attempt:
 
     `started_ms` counts from the request's start; `latency_ms` is the whole attempt, `queue_ms` of it the wait for a
     worker and `evidence_ms` the further questions that the evidence took. `error` is the message of what was raised, if
-    anything was.
+    anything was, and `spent` what that cost all the same, by the names of signals; an answer's cost is among its `signals`.
     """
 
     backend: str
@@ -152,6 +152,7 @@ class Attempt:
     weights_digest: str | None = None
     notes: tuple[str, ...] = ()
     error: str | None = None
+    spent: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

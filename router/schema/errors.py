@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 
 class VisionRouterError(Exception):
-    """Root of every error raised on purpose by visionrouter."""
+    """Root of every error raised on purpose by visionrouter.
+
+    `spent`: what the attempt that failed cost all the same, by the names of signals ("cost_usd"); empty where nothing is
+    known of it.
+    """
 
     exit_code = 2
+    spent: Mapping[str, float] = MappingProxyType({})
 
 
 class ImageError(VisionRouterError):

@@ -34,7 +34,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, 
         folder = tmp_path_factory.mktemp(name)
         with _without_warnings():
             more = builders[name](folder)
-        return {"source": str(folder), "device": "cpu", **more}
+        given = {"source": str(folder), "device": "cpu", **more}
+        return {key: value for key, value in given.items() if value is not None}
 
     return params
 

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
+import pytest
 from PIL import Image as Pillow
 
 from visionrouter.schema.arrays import U8
@@ -127,6 +128,15 @@ def trickles(handler: Handler, asked: dict[str, Any]) -> None:
 
 @contextmanager
 def serving() -> Iterator[GeminiServer]:
+    """A server, and `KEY` in the environment as the one key there is."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GEMINI_BASE_URL"):
+            environment.delenv(name, raising=False)
+        environment.setenv("GEMINI_API_KEY", KEY)
+        yield from _served()
+
+
+def _served() -> Iterator[GeminiServer]:
     made = GeminiServer()
     thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import pytest
 import segmentation_models_pytorch
 import timm
 import torch
@@ -303,6 +305,53 @@ _YOLO_CLASSES = {
 }
 
 
+def yolo_world(folder: Path) -> dict[str, Any]:
+    params = yolo(folder / "boxes", "yolov8s-worldv2")
+    tokenizer = clip_tokenizer()
+    text = hf.CLIPTextConfig(
+        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1,
+        num_attention_heads=2, max_position_embeddings=32, projection_dim=512, bos_token_id=80, eos_token_id=81,
+        pad_token_id=82,
+    )  # fmt: skip
+    _save(folder / "text", hf.CLIPTextModelWithProjection(text), tokenizer)
+    places = {"source": str(folder / "boxes"), "text_source": str(folder / "text")}
+    return {**params, **places, "vocabulary": ["dog"]}
+
+
+def scene_yolo(folder: Path) -> dict[str, Any]:
+    from visionrouter.backends.specialist.scene_yolo.network import build
+
+    torch.manual_seed(0)
+    path = folder / "scene_yolo.safetensors"
+    save_file(build(len(CLASSES)).state_dict(), path)
+    data = path.read_bytes()
+    card = {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "classes": CLASSES}
+    path.with_suffix(".json").write_text(json.dumps(card))
+    return {"source": None, "folder": str(folder), "long_side": 64, "threshold": 0.001}
+
+
+def depth_anything3(folder: Path) -> dict[str, Any]:
+    """The metric network, on a ViT-S instead of its ViT-L, under a name of its own in the library's registry."""
+    from visionrouter.backends.specialist.depth_anything3 import _quiet
+
+    with _quiet():
+        from depth_anything_3.cfg import create_object, load_config
+        from depth_anything_3.registry import MODEL_REGISTRY
+        from omegaconf import OmegaConf
+
+        config = load_config(MODEL_REGISTRY["da3metric-large"])
+        config.net.name, config.net.out_layers = "vits", [2, 5, 8, 11]
+        config.head.dim_in, config.head.features, config.head.out_channels = 384, 16, [16, 16, 16, 16]
+        path = folder / "da3metric-tiny.yaml"
+        OmegaConf.save(config, path)
+        MODEL_REGISTRY["da3metric-tiny"] = str(path)
+        state = lively(create_object(config)).state_dict()
+    weights = {f"model.{key}": value.contiguous().clone() for key, value in state.items()}
+    save_file(weights, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"model_name": "da3metric-tiny"}))
+    return {"side": 70}
+
+
 def _square(side: int) -> dict[str, int]:
     return {"height": side, "width": side}
 
@@ -310,6 +359,7 @@ def _square(side: int) -> dict[str, int]:
 BUILDERS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "d_fine": d_fine,
     "depth_anything": depth_anything,
+    "depth_anything3": depth_anything3,
     "depth_pro": depth_pro,
     "grounding_dino": grounding_dino,
     "owlv2": owlv2,
@@ -318,10 +368,28 @@ BUILDERS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "sam2": sam2,
     "sam3": sam3,
     "sam3_tracker": sam3_tracker,
+    "scene_yolo": scene_yolo,
     "timm_hub": timm_hub,
     "unet": unet,
     "vitpose": vitpose,
+    "yolo": yolo,
+    "yolo_world": yolo_world,
     "zoedepth": zoedepth,
 }
-if find_spec("ultralytics") is not None:  # AGPL: never installed unless somebody asks for it
-    BUILDERS["yolo"] = yolo
+_BY_HAND = {
+    "depth_anything3": "depth_anything_3",
+    "scene_yolo": "ultralytics",
+    "yolo": "ultralytics",
+    "yolo_world": "ultralytics",
+}
+"""Libraries that are never installed unless somebody asks for them, by the backends that need them."""
+_NEEDED = {
+    name: pytest.mark.skipif(find_spec(library) is None, reason=f"{library} is not installed")
+    for name, library in _BY_HAND.items()
+}
+
+
+def each(rows: Iterable[str | tuple[Any, ...]]) -> list[Any]:
+    """Rows of a parametrised test, each a backend's name or beginning with one; skipped without their library."""
+    listed = [row if isinstance(row, tuple) else (row,) for row in rows]
+    return [pytest.param(*row, marks=_NEEDED.get(row[0], ())) for row in listed]

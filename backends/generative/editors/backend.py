@@ -20,16 +20,17 @@ from visionrouter.backends.generative.framing import Frame
 from visionrouter.backends.generative.instructed.answering import Job
 from visionrouter.backends.generative.instructed.wording import Wording
 from visionrouter.backends.generative.pretrained import (
+    ANEW,
     EXTRA,
     REQUIRES,
     DiffusersBackend,
     pipeline_class,
     read_model,
     read_pipeline,
-    tell_broken,
 )
+from visionrouter.backends.libraries import require
 from visionrouter.backends.memory import enough_memory
-from visionrouter.backends.specialist.libraries import require
+from visionrouter.backends.weights import tell_broken
 from visionrouter.schema.arrays import U8
 from visionrouter.schema.errors import (
     BackendError,
@@ -113,7 +114,11 @@ class InstructEditor(DiffusersBackend):
             licence=licence,
         )
 
-    def open(self, folders: Mapping[str, Path]) -> _Editor:
+    def told(self, folders: Mapping[str, Path]) -> Mapping[str, Any]:
+        pipeline_class(folders["pipeline"], FAMILIES, self.spec.name)
+        return {}
+
+    def assemble(self, folders: Mapping[str, Path]) -> _Editor:
         name = self.spec.name
         if "adapter" in folders:
             require("peft", name, "tuning")
@@ -131,7 +136,7 @@ class InstructEditor(DiffusersBackend):
             )
         pipeline = read_pipeline(name, cls, folders["pipeline"], device, dtype, **parts)
         if adapter := folders.get("adapter"):
-            with tell_broken(name, adapter, "LoRA weights"):
+            with tell_broken(f"{name}: {adapter} does not load as LoRA weights", ANEW):
                 pipeline.load_lora_weights(str(adapter), local_files_only=True, use_safetensors=True)
                 if not pipeline.get_active_adapters():
                     raise ValueError("none of its layers is one of the pipeline's")
@@ -152,18 +157,18 @@ class InstructEditor(DiffusersBackend):
         long_side = self._long_side or family.long_side
         return long_side, stride, max(LEAST_SIDE, long_side // LONGEST_RATIO)
 
-    def answers(self, opened: _Editor, queries: Sequence[Query]) -> list[Prediction]:
+    def answers(self, model: _Editor, queries: Sequence[Query]) -> list[Prediction]:
         jobs = [
             Job.of(
                 query,
-                Frame.around(*query.image.size, *opened.side),
+                Frame.around(*query.image.size, *model.side),
                 self._wording,
                 self._votes,
-                opened.family.classes,
+                model.family.classes,
             )
             for query in queries
         ]
-        drawn = opened.draw(self.spec.name, jobs, self.spec.batch_limit)
+        drawn = model.draw(self.spec.name, jobs, self.spec.batch_limit)
         return [job.answer(drawings, self._codes) for job, drawings in zip(jobs, drawn, strict=True)]
 
 

@@ -15,15 +15,22 @@ from visionrouter.backends.base import Backend, BackendSpec
 from visionrouter.backends.generative.codecs.codes import Codes
 from visionrouter.backends.generative.framing import Frame
 from visionrouter.backends.generative.gemini.client import (
-    Drawn,
+    Bill,
     GeminiClient,
     check_base_url,
     key_from_environment,
 )
 from visionrouter.backends.generative.instructed.answering import Job
 from visionrouter.backends.generative.instructed.wording import Wording
+from visionrouter.backends.tasks import check_task
 from visionrouter.schema.arrays import U8
-from visionrouter.schema.errors import BackendError, CredentialsError, ImageError, ProfileError, SchemaError
+from visionrouter.schema.errors import (
+    CredentialsError,
+    ImageError,
+    ProfileError,
+    SchemaError,
+    VisionRouterError,
+)
 from visionrouter.schema.image import ImageLimits, load_image
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
@@ -45,7 +52,7 @@ class Gemini(Backend):
     the note `wrong_code:` tell when it drew a picture instead.
 
     Signals are those of the codes (see `InstructEditor`), and of the whole query `cost_usd`, `input_tokens`,
-    `output_tokens` and `tries`. A refusal, or an answer in words, is a `RefusedError`.
+    `output_tokens` and `tries`; an error carries them as `spent`. A refusal, or an answer in words, is a `RefusedError`.
     """
 
     def __init__(
@@ -123,27 +130,35 @@ class Gemini(Backend):
         return self._client
 
     def _answer(self, query: Query) -> Prediction:
-        if query.task not in self.spec.tasks:
-            raise BackendError(f"{self.spec.name} does not do {query.task}; route it to another backend")
+        check_task(self.spec, query)
         deadline_s = time.monotonic() + self._timeout_s
         client = self._opened()
         aspect, frame = fit(*query.image.size, _LONG_SIDE[self._size])
         png = _encode(frame.place(query.image.pixels))
         job = Job.of(query, frame, self._wording, self._votes)
-        made = [
-            client.draw(ask.prompt, png, aspect, self._size, query.seed, deadline_s, self._retries)
-            for ask in job.asks
-        ]
-        return job.answer([_decode(each.data, frame) for each in made], self._codes, self._account(made))
+        bill = Bill()
+        try:
+            drawn = [
+                _decode(
+                    client.draw(
+                        ask.prompt, png, aspect, self._size, query.seed, deadline_s, self._retries, bill
+                    ),
+                    frame,
+                )
+                for ask in job.asks
+            ]
+        except VisionRouterError as error:
+            error.spent = self._account(bill)
+            raise
+        return job.answer(drawn, self._codes, self._account(bill))
 
-    def _account(self, made: Sequence[Drawn]) -> dict[str, float]:
-        read, written = sum(each.input_tokens for each in made), sum(each.output_tokens for each in made)
+    def _account(self, bill: Bill) -> dict[str, float]:
         in_usd, out_usd = self._usd_per_token
         return {
-            "cost_usd": read * in_usd + written * out_usd,
-            "input_tokens": float(read),
-            "output_tokens": float(written),
-            "tries": float(sum(each.tries for each in made)),
+            "cost_usd": bill.input_tokens * in_usd + bill.output_tokens * out_usd,
+            "input_tokens": float(bill.input_tokens),
+            "output_tokens": float(bill.output_tokens),
+            "tries": float(bill.tries),
         }
 
 

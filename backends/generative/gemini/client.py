@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from visionrouter.backends.generative.gemini.bounds import Bounds, bounded_client
+from visionrouter.backends.libraries import require
 from visionrouter.schema.errors import (
     BackendError,
     CredentialsError,
-    MissingExtraError,
     OverloadedError,
     ProfileError,
     RefusedError,
@@ -33,14 +33,19 @@ _REFUSALS = frozenset(
 """Reasons to finish by which the service declines."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """An encoded picture, what it took in tokens, and how many tries."""
+@dataclass(slots=True)
+class Bill:
+    """Tokens read and written, and tries, over everything that was asked for one answer; of what failed too."""
 
-    data: bytes
-    input_tokens: int
-    output_tokens: int
-    tries: int
+    input_tokens: int = 0
+    output_tokens: int = 0
+    tries: int = 0
+
+    def add(self, usage: Any) -> None:
+        """What the service says one response took; nothing where it says nothing."""
+        if usage is not None:
+            self.input_tokens += usage.prompt_token_count or 0
+            self.output_tokens += (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)
 
 
 class GeminiClient:
@@ -51,32 +56,38 @@ class GeminiClient:
         self._key = _Secret(key_from_environment())
         self._model = model
         self._bounds = Bounds(max_bytes=max_bytes)
-        try:
-            from google import genai
-            from google.genai import errors, types
-        except ImportError as error:
-            raise MissingExtraError(
-                f"gemini needs {error.name}; pip install 'visionrouter[gemini]'"
-            ) from error
-        self._errors, self._types = errors, types
+        genai, self._errors, self._types = (
+            require(module, "gemini", "gemini")
+            for module in ("google.genai", "google.genai.errors", "google.genai.types")
+        )
         self._http = bounded_client(self._bounds)
-        options = types.HttpOptions(base_url=base_url, httpx_client=self._http)
+        options = self._types.HttpOptions(base_url=base_url, httpx_client=self._http)
         self._client = genai.Client(vertexai=False, api_key=self._key.value, http_options=options)
 
     def close(self) -> None:
         self._http.close()
 
     def draw(
-        self, prompt: str, png: bytes, aspect: str, size: str, seed: int, deadline_s: float, retries: int
-    ) -> Drawn:
-        """Ask until there is a picture, at most `retries` times more and never beyond `deadline_s` (monotonic seconds).
+        self,
+        prompt: str,
+        png: bytes,
+        aspect: str,
+        size: str,
+        seed: int,
+        deadline_s: float,
+        retries: int,
+        bill: Bill,
+    ) -> bytes:
+        """An encoded picture. Asks at most `retries` times more, and never beyond `deadline_s` (monotonic seconds).
 
-        `png`: the encoded picture. `aspect`: such as "16:9". `size`: "1K", "2K" or "4K". Raises `RefusedError` where the
-        service declines or answers in words alone, `CredentialsError`, `OverloadedError` over quota, else `BackendError`.
+        `png`: the encoded picture. `aspect`: such as "16:9". `size`: "1K", "2K" or "4K". What it takes is put on the
+        `bill`, also where it fails. Raises `RefusedError` where the service declines or answers in words alone,
+        `CredentialsError`, `OverloadedError` over quota, else `BackendError`.
         """
         attempt = 0
         while True:
             attempt += 1
+            bill.tries += 1
             try:
                 response = self._once(prompt, png, aspect, size, seed, deadline_s)
             except _TransientError as passing:
@@ -85,13 +96,8 @@ class GeminiClient:
                     raise passing.error from None
                 time.sleep(wait_s)
             else:
-                usage = response.usage_metadata
-                return Drawn(
-                    self._picture(response),
-                    (usage and usage.prompt_token_count) or 0,
-                    (usage and (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)) or 0,
-                    attempt,
-                )
+                bill.add(response.usage_metadata)
+                return self._picture(response)
 
     def _once(self, prompt: str, png: bytes, aspect: str, size: str, seed: int, deadline_s: float) -> Any:
         types = self._types

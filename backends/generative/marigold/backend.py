@@ -101,10 +101,13 @@ class Marigold(DiffusersBackend):
             licence=licence,
         )
 
-    def open(self, folders: Mapping[str, Path]) -> _Marigold:
-        name, folder = self.spec.name, folders["pipeline"]
-        _refuse_others(name, folder)
-        cls, _ = pipeline_class(folder, {_PIPELINES[self._draws]: None}, name)
+    def told(self, folders: Mapping[str, Path]) -> Mapping[str, Any]:
+        _refuse_others(self.spec.name, folders["pipeline"])
+        pipeline_class(folders["pipeline"], {_PIPELINES[self._draws]: None}, self.spec.name)
+        return {}
+
+    def assemble(self, folders: Mapping[str, Path]) -> _Marigold:
+        name, folder, cls = self.spec.name, folders["pipeline"], _PIPELINES[self._draws]
         device, dtype = self.placed("float16")
         parts = {}
         if tiny := folders.get("vae"):
@@ -124,8 +127,8 @@ class Marigold(DiffusersBackend):
             self._ensemble,
         )
 
-    def answers(self, opened: _Marigold, queries: Sequence[Query]) -> list[Prediction]:
-        return [self._answer(opened, query) for query in queries]
+    def answers(self, model: _Marigold, queries: Sequence[Query]) -> list[Prediction]:
+        return [self._answer(model, query) for query in queries]
 
     def _answer(self, opened: _Marigold, query: Query) -> Prediction:
         frame = opened.frame(query)

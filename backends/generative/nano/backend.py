@@ -22,6 +22,7 @@ from visionrouter.backends.generative.nano.vocabulary import Vocabulary
 from visionrouter.backends.generative.reading import read
 from visionrouter.backends.memory import enough_memory
 from visionrouter.backends.placement import place
+from visionrouter.backends.tasks import check_task
 from visionrouter.schema.arrays import F32, U8
 from visionrouter.schema.errors import BackendError, MissingExtraError, UnsupportedTargetError
 from visionrouter.schema.payload import Segmentation
@@ -105,8 +106,7 @@ class NanoBackend(Backend):
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         for query in queries:
-            if query.task not in self.spec.tasks:
-                raise BackendError(f"{self.spec.name} does not do {query.task}; route it to another backend")
+            check_task(self.spec, query)
         model = self._opened()
         jobs = [model.surveyed(model.job(query), self._steps) for query in queries]
         drawn = model.draw(jobs, self._steps)

@@ -11,13 +11,14 @@ import numpy as np
 
 from visionrouter.backends import hub
 from visionrouter.backends.base import BackendSpec, Reuse
+from visionrouter.backends.libraries import require
 from visionrouter.backends.specialist.checkpoint import WEIGHTS, CheckpointBackend, Origin, in_batches
-from visionrouter.backends.specialist.libraries import require
 from visionrouter.backends.specialist.pretrained import finite
 from visionrouter.backends.specialist.sam import prompts, weights
 from visionrouter.backends.specialist.sam.embeddings import Embeddings
 from visionrouter.backends.specialist.sam.prompts import ANYTHING, AT_ONCE, Ask, Masked
 from visionrouter.backends.specialist.thicken import thicken
+from visionrouter.backends.weights import tell_broken
 from visionrouter.instruction.vocabulary import GENERIC
 from visionrouter.schema.errors import UnsupportedTargetError, WeightsError
 from visionrouter.schema.image import Image
@@ -103,11 +104,9 @@ class Sam(CheckpointBackend):
         if path.suffix != ".safetensors":
             return {}
         safetensors = require("safetensors", weights.NAME, "sam")
-        try:
-            with safetensors.safe_open(path, "pt") as file:
-                side = weights.side_of(file)
-        except safetensors.SafetensorError as error:
-            raise WeightsError(f"{path}: cannot be read ({error}); fetch it anew") from error
+        broken = tell_broken(f"{path}: cannot be read", "fetch it anew")
+        with broken, safetensors.safe_open(path, "pt") as file:
+            side = weights.side_of(file, path)
         return {"input_size": (side, side)}
 
     def _file(self, folder: Path) -> Path:

@@ -8,13 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from visionrouter.backends.specialist.libraries import require
+from visionrouter.backends.libraries import require
+from visionrouter.backends.weights import tell_broken
 from visionrouter.schema.errors import WeightsError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 NAME = "sam"
+_MEND = "name another source, or the backend sam2 or sam3"
 _NECK = ("conv1", "layer_norm1", "conv2", "layer_norm2")
 _RENAMES = (
     (r"^shared_image_embedding\.positional_embedding$", "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"),
@@ -46,10 +48,8 @@ def read(path: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
     """
     if path.suffix == ".safetensors":
         files = require("safetensors.torch", NAME, "sam")
-        try:
+        with tell_broken(f"{path}: cannot be read", "fetch it anew"):
             state: dict[str, Tensor] = files.load_file(path)
-        except Exception as error:
-            raise WeightsError(f"{path}: cannot be read ({error}); fetch it anew") from error
         return _renamed(state) if any(key.startswith("vision_encoder.") for key in state) else state
     if not allow_pickle:
         raise WeightsError(
@@ -57,25 +57,19 @@ def read(path: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
             "came from, or give the safetensors of facebook/sam-vit-base"
         )
     torch = require("torch", NAME, "sam")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise WeightsError(
-            f"{path}: is no checkpoint of tensors ({type(error).__name__}); fetch it anew"
-        ) from error
-    return state
+    with tell_broken(f"{path}: is no checkpoint of tensors", "fetch it anew"):
+        tensors: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+        return tensors
 
 
-def side_of(file: Any) -> int:
+def side_of(file: Any, where: Path) -> int:
     """Pixels of the square that the network of an opened safetensors file sees. Raises `WeightsError`."""
     keys = set(file.keys())
     for stem, proj in (("image_encoder", "proj"), ("vision_encoder", "projection")):
         if f"{stem}.pos_embed" in keys:
             grid = file.get_slice(f"{stem}.pos_embed").get_shape()[1]
             return int(grid * file.get_slice(f"{stem}.patch_embed.{proj}.weight").get_shape()[-1])
-    raise WeightsError(
-        "these are not weights of Segment Anything 1; name another source, or the backend sam2 or sam3"
-    )
+    raise WeightsError(f"{where}: not weights of Segment Anything 1; {_MEND}")
 
 
 def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -103,16 +97,11 @@ def build(state: Mapping[str, Tensor], where: Path) -> Any:
     """
     parts = require("segment_anything.modeling", NAME, "sam")
     torch = require("torch", NAME, "sam")
-    try:
+    with tell_broken(f"{where}: not weights of Segment Anything 1", _MEND):
         with torch.random.fork_rng(devices=[]):
             sam = _empty(parts, torch.nn.LayerNorm, state)
         sam.load_state_dict(state, strict=False)
         unset = set(sam.state_dict()) - set(state) - {"pixel_mean", "pixel_std"}
-    except (KeyError, RuntimeError, IndexError) as error:
-        why = str(error).strip().splitlines()[-1].strip()[:160]
-        raise WeightsError(
-            f"{where}: not weights of Segment Anything 1 ({why}); name another source, or the backend sam2 or sam3"
-        ) from error
     if unset:
         raise WeightsError(f"{where}: lacks {len(unset)} weights, {min(unset)} among them; fetch it anew")
     return sam.eval()

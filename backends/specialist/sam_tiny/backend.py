@@ -12,9 +12,9 @@ from visionrouter.backends.base import Backend, BackendSpec, Reuse
 from visionrouter.backends.specialist.familiarity import Familiarity, pooled
 from visionrouter.backends.specialist.sam.embeddings import Embeddings
 from visionrouter.backends.specialist.sam_tiny.network import build, decode, encode
-from visionrouter.backends.specialist.tasks import check_task
 from visionrouter.backends.specialist.trained import Trained
 from visionrouter.backends.specialist.window import Window
+from visionrouter.backends.tasks import check_task
 from visionrouter.schema.arrays import F32, Bool
 from visionrouter.schema.errors import BackendError
 from visionrouter.schema.image import Image

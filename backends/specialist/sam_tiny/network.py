@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from visionrouter.backends.specialist.libraries import require
+from visionrouter.backends.libraries import require
 
 if TYPE_CHECKING:
     from torch import Tensor

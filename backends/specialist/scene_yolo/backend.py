@@ -12,9 +12,9 @@ from visionrouter.backends.base import Backend, BackendSpec
 from visionrouter.backends.specialist.asked import narrow
 from visionrouter.backends.specialist.familiarity import Familiarity
 from visionrouter.backends.specialist.scene_yolo.network import MULTIPLE, build, features, pick
-from visionrouter.backends.specialist.tasks import check_task
 from visionrouter.backends.specialist.trained import Trained
 from visionrouter.backends.specialist.window import Window
+from visionrouter.backends.tasks import check_task
 from visionrouter.schema.payload import Detections
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Query

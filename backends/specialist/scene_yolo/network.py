@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from visionrouter.backends.libraries import require
 from visionrouter.backends.specialist.boxes import suppress
 from visionrouter.backends.specialist.familiarity import pooled
-from visionrouter.backends.specialist.libraries import require
 from visionrouter.backends.specialist.yolo.network import tasks
 from visionrouter.schema.arrays import F32
 

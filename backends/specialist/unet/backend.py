@@ -12,7 +12,6 @@ from visionrouter.backends.base import Backend, BackendSpec
 from visionrouter.backends.generative.framing import Frame
 from visionrouter.backends.specialist.familiarity import Familiarity
 from visionrouter.backends.specialist.semantic import as_prediction, read
-from visionrouter.backends.specialist.tasks import check_task
 from visionrouter.backends.specialist.trained import Trained
 from visionrouter.backends.specialist.unet.network import (
     MULTIPLE,
@@ -22,6 +21,7 @@ from visionrouter.backends.specialist.unet.network import (
     encode,
     pooled_stages,
 )
+from visionrouter.backends.tasks import check_task
 from visionrouter.schema.arrays import F32, U8, Bool
 from visionrouter.schema.payload import DepthMap, NormalMap
 from visionrouter.schema.prediction import Evidence, Prediction

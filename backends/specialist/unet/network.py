@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from visionrouter.backends.libraries import require
 from visionrouter.backends.specialist.familiarity import pooled
-from visionrouter.backends.specialist.libraries import require
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from visionrouter.backends.specialist.libraries import require
+from visionrouter.backends.libraries import require
 from visionrouter.backends.specialist.yolo.network import ARCHITECTURE, EXTRA, names_of, tasks
 from visionrouter.schema.errors import VisionRouterError, WeightsError
 

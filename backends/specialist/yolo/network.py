@@ -10,7 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from visionrouter.backends.specialist.libraries import require
+from visionrouter.backends.libraries import require
+from visionrouter.backends.weights import tell_broken
 from visionrouter.schema.errors import WeightsError
 
 EXTRA = "ultralytics"
@@ -116,7 +117,7 @@ def from_safetensors(folder: Path, weights: Path, backend: str, device: Any, dty
     if "YOLOE" in last:
         kind = "YOLOESegModel" if head == "segment" else "YOLOEModel"
     with tasks(backend) as library:
-        try:
+        with tell_broken(f"{weights}: not the weights of {folder / ARCHITECTURE}", "make both anew"):
             with torch.random.fork_rng(devices=[]):
                 model = getattr(library, kind)(
                     {**architecture, "nc": len(names)},
@@ -125,26 +126,16 @@ def from_safetensors(folder: Path, weights: Path, backend: str, device: Any, dty
                     verbose=False,
                 )
             model.load_state_dict(files.load_file(weights))
-        except Exception as error:
-            why = str(error).strip().splitlines()[-1].strip()[:160]
-            raise WeightsError(
-                f"{weights}: not the weights of {folder / ARCHITECTURE} ({why}); make both anew"
-            ) from error
         return _ready(model, head, names, device, dtype)
 
 
 def from_pickle(path: Path, backend: str, device: Any, dtype: Any) -> Network:
     """A network of a `.pt`, by the library's restricted reader, which makes its own classes and no others."""
     with tasks(backend) as library:
-        try:
+        with tell_broken(f"{path}: no YOLO checkpoint", "fetch it anew"):
             checkpoint, _ = library.torch_safe_load(str(path), safe_only=True)
             model = (checkpoint.get("ema") or checkpoint["model"]).float()
             head = head_of(model.yaml)
-        except WeightsError:
-            raise
-        except Exception as error:
-            why = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
-            raise WeightsError(f"{path}: no YOLO checkpoint ({why}); fetch it anew") from error
         return _ready(model, head, names_of(model.names), device, dtype)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from visionrouter.backends.specialist.libraries import require
+from visionrouter.backends.libraries import require
 from visionrouter.backends.specialist.pretrained import finite
 from visionrouter.backends.specialist.yolo.network import EXTRA, Network
 from visionrouter.schema.arrays import F32, U8, Bool

@@ -9,9 +9,9 @@ from typing import Any
 
 from visionrouter.backends import hub
 from visionrouter.backends.base import Weights
+from visionrouter.backends.libraries import require
 from visionrouter.backends.specialist import coco
 from visionrouter.backends.specialist.checkpoint import in_batches
-from visionrouter.backends.specialist.libraries import require
 from visionrouter.backends.specialist.pretrained import EXTRA as PRETRAINED_EXTRA
 from visionrouter.backends.specialist.pretrained import check_family, load_model
 from visionrouter.backends.specialist.words import sought

@@ -1,6 +1,5 @@
 """Units and values of depth: constants planted in the real heads, the libraries' preprocessing as the oracle."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,38 +88,14 @@ def test_zoedepth_is_metres_at_the_images_size(tiny: Tiny, image: Image) -> None
 
 
 @pytest.fixture(scope="module")
-def da3(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The metric network, on a ViT-S instead of its ViT-L, under a name of its own in the library's registry."""
+def da3(tiny: Tiny) -> str:
     pytest.importorskip("depth_anything_3", reason="depth-anything-3 is installed by hand")
-    from safetensors.torch import save_file
-    from tiny_specialists import lively
-
-    from visionrouter.backends.specialist.depth_anything3 import _quiet
-
-    folder = tmp_path_factory.mktemp("da3")
-    with _quiet():
-        from depth_anything_3.cfg import create_object, load_config
-        from depth_anything_3.registry import MODEL_REGISTRY
-        from omegaconf import OmegaConf
-
-        config = load_config(MODEL_REGISTRY["da3metric-large"])
-        config.net.name, config.net.out_layers = "vits", [2, 5, 8, 11]
-        config.head.dim_in, config.head.features, config.head.out_channels = 384, 16, [16, 16, 16, 16]
-        path = folder / "da3metric-tiny.yaml"
-        OmegaConf.save(config, path)
-        MODEL_REGISTRY["da3metric-tiny"] = str(path)
-        state = lively(create_object(config)).state_dict()
-    save_file(
-        {f"model.{key}": value.contiguous().clone() for key, value in state.items()},
-        folder / "model.safetensors",
-    )
-    (folder / "config.json").write_text(json.dumps({"model_name": "da3metric-tiny"}))
-    return folder
+    return str(tiny("depth_anything3")["source"])
 
 
-def test_depth_anything_3_is_metric_where_the_camera_is_told(da3: Path, image: Image) -> None:
-    plain = create("depth_anything3", params={"source": str(da3), "side": 70, "device": "cpu"})
-    told = create("depth_anything3", params={"source": str(da3), "side": 70, "device": "cpu", "fov_deg": 90})
+def test_depth_anything_3_is_metric_where_the_camera_is_told(da3: str, image: Image) -> None:
+    plain = create("depth_anything3", params={"source": da3, "side": 70, "device": "cpu"})
+    told = create("depth_anything3", params={"source": da3, "side": 70, "device": "cpu", "fov_deg": 90})
     assert (plain.spec.depth_unit, told.spec.depth_unit) == ("relative", "m")
     relative, metres = depth(plain, image).values, depth(told, image).values
     seen = np.isfinite(relative)
@@ -132,7 +107,7 @@ def test_depth_anything_3_is_metric_where_the_camera_is_told(da3: Path, image: I
 
 
 @pytest.mark.parametrize("size", [(48, 64), (80, 50), (300, 451), (77, 77)])
-def test_depth_anything_3_sees_what_its_library_sees(da3: Path, size: tuple[int, int]) -> None:
+def test_depth_anything_3_sees_what_its_library_sees(da3: str, size: tuple[int, int]) -> None:
     pytest.importorskip("imageio")
     from visionrouter.backends.specialist.depth_anything3 import _quiet, see
 

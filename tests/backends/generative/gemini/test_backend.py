@@ -9,8 +9,11 @@ import gemini_server as fake
 import numpy as np
 import pytest
 
+from visionrouter.backends.fake import FakeBackend
 from visionrouter.backends.generative.codecs.depth import DepthCode
 from visionrouter.backends.generative.gemini.backend import ASPECTS, Gemini, fit
+from visionrouter.backends.isolation import IsolatedBackend, IsolationLimits
+from visionrouter.backends.registry import Recipe
 from visionrouter.router import Router
 from visionrouter.schema.decision import Outcome, Reason
 from visionrouter.schema.errors import (
@@ -24,6 +27,7 @@ from visionrouter.schema.errors import (
 from visionrouter.schema.image import load_image
 from visionrouter.schema.payload import DepthMap, Segmentation
 from visionrouter.schema.request import Query
+from visionrouter.schema.result import Result
 from visionrouter.schema.task import PaletteEntry, Task
 
 PHOTO = load_image(np.random.default_rng(0).integers(0, 256, (90, 160, 3), np.uint8))
@@ -32,10 +36,7 @@ SKY = PaletteEntry("sky", (255, 0, 0), "red")
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[fake.GeminiServer]:
-    for name in ("GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_GEMINI_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("GEMINI_API_KEY", fake.KEY)
+def server() -> Iterator[fake.GeminiServer]:
     with fake.serving() as made:
         yield made
 
@@ -73,7 +74,7 @@ def test_depth_in_metres_and_what_it_cost(server: fake.GeminiServer) -> None:
     assert prediction.payload.values.mean(0) == pytest.approx(np.linspace(1, 9, 160), abs=0.1)
     signals = prediction.evidence.signals
     assert signals["code_residual"] == 0
-    assert signals["cost_usd"] == pytest.approx(1000 * 2 / 1e6 + 1120 * 120 / 1e6)
+    assert signals["cost_usd"] == pytest.approx(PAID)
     assert (signals["input_tokens"], signals["output_tokens"], signals["tries"]) == (1000, 1120, 1)
     (sent,) = server.asked
     assert sent["path"].endswith("/models/gemini-3-pro-image-preview:generateContent")
@@ -121,31 +122,39 @@ TRUNCATED = fake.says(fake.answer(fake.picture(WHOLE[: len(WHOLE) // 2])))
 SQUARE = fake.says(fake.answer(fake.picture(fake.png(np.zeros((64, 64, 3), np.uint8)))))
 HUGE = fake.says(fake.answer(fake.picture(fake.png(np.zeros((1440, 2560, 3), np.uint8)))))
 FLOOD = fake.says(fake.answer({"text": "x" * 300_000}))
+PAID = 1000 * 2 / 1e6 + 1120 * 120 / 1e6
+"""US dollars of one answer of the server's, at the list's prices."""
 OUTCOMES = {
-    "declined": (SAFETY, RefusedError, "IMAGE_SAFETY"),
-    "blocked": (BLOCKED, RefusedError, "PROHIBITED_CONTENT"),
-    "words": (WORDS, RefusedError, "I see a road"),
-    "nothing": (NOTHING, BackendError, "NO_IMAGE"),
-    "cut short": (CUT_SHORT, BackendError, "MAX_TOKENS"),
-    "truncated": (TRUNCATED, SchemaError, "cannot be read"),
-    "other aspect": (SQUARE, SchemaError, "64x64"),
-    "too many pixels": (HUGE, SchemaError, "cannot be read"),
-    "too many bytes": (FLOOD, SchemaError, "200,000 bytes"),
-    "500": (fake.fails(500, "broken"), BackendError, "500"),
-    "404": (fake.fails(404, "no such model"), BackendError, "name another"),
-    "403": (fake.fails(403, f"key {fake.KEY} denied"), CredentialsError, "GEMINI_API_KEY"),
-    "bad key": (fake.fails(400, "API key not valid"), CredentialsError, "GEMINI_API_KEY"),
-    "slow": (fake.sleeps(3), BackendError, "time given"),
-    "trickles": (fake.trickles, BackendError, "time given"),
-    "no json": (fake.says("what"), BackendError, "gemini"),
-}
+    "declined": (SAFETY, RefusedError, "IMAGE_SAFETY", Reason.REFUSED, PAID),
+    "blocked": (BLOCKED, RefusedError, "PROHIBITED_CONTENT", Reason.REFUSED, 0),
+    "words": (WORDS, RefusedError, "I see a road", Reason.REFUSED, PAID),
+    "nothing": (NOTHING, BackendError, "NO_IMAGE", Reason.BACKEND_ERROR, PAID),
+    "cut short": (CUT_SHORT, BackendError, "MAX_TOKENS", Reason.BACKEND_ERROR, PAID),
+    "truncated": (TRUNCATED, SchemaError, "cannot be read", Reason.INVALID_OUTPUT, PAID),
+    "other aspect": (SQUARE, SchemaError, "64x64", Reason.INVALID_OUTPUT, PAID),
+    "too many pixels": (HUGE, SchemaError, "cannot be read", Reason.INVALID_OUTPUT, PAID),
+    "too many bytes": (FLOOD, SchemaError, "200,000 bytes", Reason.INVALID_OUTPUT, 0),
+    "500": (fake.fails(500, "broken"), BackendError, "500", Reason.BACKEND_ERROR, 0),
+    "429": (fake.fails(429, f"{fake.KEY} is over"), OverloadedError, "quota", Reason.OVERLOADED, 0),
+    "404": (fake.fails(404, "no such model"), BackendError, "name another", Reason.BACKEND_ERROR, 0),
+    "403": (
+        fake.fails(403, f"key {fake.KEY} denied"), CredentialsError, "GEMINI_API_KEY", Reason.NOT_LOADED, 0
+    ),
+    "bad key": (
+        fake.fails(400, "API key not valid"), CredentialsError, "GEMINI_API_KEY", Reason.NOT_LOADED, 0
+    ),
+    "slow": (fake.sleeps(3), BackendError, "time given", Reason.BACKEND_ERROR, 0),
+    "trickles": (fake.trickles, BackendError, "time given", Reason.BACKEND_ERROR, 0),
+    "no json": (fake.says("what"), BackendError, "gemini", Reason.BACKEND_ERROR, 0),
+}  # fmt: skip
+"""What the server does: the error that it is, its words, its reason in a decision, and what it cost."""
 
 
 @pytest.mark.parametrize("kind", OUTCOMES)
 def test_what_goes_wrong_is_typed_in_time_and_tells_no_key(
     server: fake.GeminiServer, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    reply, error, words = OUTCOMES[kind]
+    reply, error, words, _, paid = OUTCOMES[kind]
     server.replies = [reply]
     caplog.set_level(logging.DEBUG)
     began = time.monotonic()
@@ -154,6 +163,39 @@ def test_what_goes_wrong_is_typed_in_time_and_tells_no_key(
     assert time.monotonic() - began < 3
     said = "".join(traceback.format_exception(raised.value)) + caplog.text
     assert fake.KEY not in said
+    assert raised.value.spent["cost_usd"] == pytest.approx(paid)
+
+
+@pytest.mark.parametrize("kind", OUTCOMES)
+def test_what_goes_wrong_is_in_the_decision_with_its_cost_and_the_next_answers(
+    server: fake.GeminiServer, kind: str
+) -> None:
+    reply, error, words, reason, paid = OUTCOMES[kind]
+    server.replies = [reply]
+    limit_ms = 500 if kind in {"slow", "trickles"} else 20_000
+    gemini = Gemini(base_url=server.url, retries=0, timeout_ms=limit_ms, max_bytes=200_000)
+    with Router([gemini, FakeBackend()], policy="generative-first") as router:
+        result = router.run(PHOTO, "depth map")
+    assert result.sources == ("fake",)
+    attempt = result.decision.attempts[0]
+    assert attempt.backend == "gemini"
+    assert attempt.verdict.reason is reason
+    assert attempt.error is not None
+    assert attempt.error.startswith(f"{error.__name__}: ")
+    assert words in attempt.error
+    assert attempt.signals == {}
+    assert attempt.spent["cost_usd"] == pytest.approx(paid)
+    assert attempt.spent["tries"] == 1
+    assert Result.from_json(result.to_json()).decision.attempts[0].spent == attempt.spent
+    assert fake.KEY not in result.to_json() + repr(result.decision)
+
+
+def test_what_was_paid_before_a_refusal_is_counted_too(server: fake.GeminiServer) -> None:
+    server.replies = [fake.draws(halves), fake.fails(503, "busy"), fake.draws(halves), SAFETY]
+    with pytest.raises(RefusedError) as raised:
+        ask(server, Query(Task.SEMANTIC, PHOTO, palette=(SKY, ROAD)), votes=3)
+    assert raised.value.spent["cost_usd"] == pytest.approx(3 * PAID)
+    assert raised.value.spent["tries"] == 4
 
 
 def test_retries_are_counted(server: fake.GeminiServer) -> None:
@@ -163,7 +205,18 @@ def test_retries_are_counted(server: fake.GeminiServer) -> None:
     assert len(server.asked) == 2
 
 
-def test_a_refusal_is_a_reason_of_its_own_in_the_decision(server: fake.GeminiServer) -> None:
+def test_a_refusal_and_its_cost_come_out_of_a_process_of_its_own(server: fake.GeminiServer) -> None:
+    server.replies = [SAFETY]
+    recipe = Recipe("gemini", params={"base_url": server.url})
+    with (
+        IsolatedBackend(recipe, IsolationLimits()) as backend,
+        pytest.raises(RefusedError, match="IMAGE_SAFETY") as raised,
+    ):
+        backend.predict([Query(Task.DEPTH, PHOTO)])
+    assert raised.value.spent["cost_usd"] == pytest.approx(PAID)
+
+
+def test_a_refusal_that_nobody_makes_up_for_fails_the_request(server: fake.GeminiServer) -> None:
     server.replies = [SAFETY]
     with Router([Gemini(base_url=server.url)], policy="generative-first") as router:
         result = router.run(PHOTO, "depth map")
@@ -171,7 +224,6 @@ def test_a_refusal_is_a_reason_of_its_own_in_the_decision(server: fake.GeminiSer
     (attempt,) = result.decision.attempts
     assert attempt.verdict.reason is Reason.REFUSED
     assert attempt.licence == "proprietary"
-    assert fake.KEY not in result.to_json()
 
 
 WORDS_OF = {

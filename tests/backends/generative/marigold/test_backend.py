@@ -75,14 +75,14 @@ def test_a_latent_consistency_scheduler_draws_in_few_steps(tmp_path: Path) -> No
     before = torch.get_rng_state()
     backend = Marigold(str(folder), steps=2, device="cpu")
     assert ask(backend, seed=1) == ask(backend, seed=1)
-    assert type(backend._opened.pipeline.scheduler).__name__ == "LCMScheduler"
+    assert type(backend._model.pipeline.scheduler).__name__ == "LCMScheduler"
     assert (torch.get_rng_state() == before).all()
 
 
 def test_the_tiny_autoencoder_takes_the_place_of_the_large(folders: Callable[[str], str]) -> None:
     backend = Marigold(folders("depth"), vae=folders("vae"), device="cpu")
     assert ask(backend).payload.values.shape == (48, 80)
-    assert type(backend._opened.pipeline.vae).__name__ == "AutoencoderTiny"
+    assert type(backend._model.pipeline.vae).__name__ == "AutoencoderTiny"
     assert backend.spec.weights_digest != Marigold(folders("depth")).spec.weights_digest
 
 
@@ -91,7 +91,7 @@ def plant(
 ) -> None:
     """The pipeline runs whole but for its decoder, which gives a known picture, float (H, W, 3) in [-1, 1]."""
     backend.load()
-    vae = backend._opened.pipeline.vae
+    vae = backend._model.pipeline.vae
     real = vae.decode
 
     def decode(latents: torch.Tensor, **options: Any) -> Any:
@@ -175,7 +175,7 @@ def test_nan_and_no_memory_are_typed(folders: Callable[[str], str], monkeypatch:
     def short(*given: Any, **options: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
-    monkeypatch.setattr(backend._opened.pipeline.vae, "decode", short)
+    monkeypatch.setattr(backend._model.pipeline.vae, "decode", short)
     with pytest.raises(ResourceError, match="try"):
         ask(backend)
 

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import transformers as hf
-from tiny_specialists import CLASSES, clip_tokenizer, lively, yolo
+from tiny_specialists import CLASSES, yolo
 
 from visionrouter.backends.registry import create
 from visionrouter.schema.errors import ProfileError, WeightsError
@@ -176,23 +175,8 @@ def test_a_pickle_of_other_things_is_refused_with_consent_too(tmp_path: Path) ->
         create("yolo", params={"source": str(path), "allow_pickle": True, "device": "cpu"}).load()
 
 
-def test_yolo_world_is_told_in_words(tmp_path: Path, image: Image) -> None:
-    params = yolo(tmp_path / "boxes", "yolov8s-worldv2")
-    tokenizer = clip_tokenizer()
-    config = hf.CLIPTextConfig(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=32, num_hidden_layers=1,
-        num_attention_heads=2, max_position_embeddings=32, projection_dim=512, bos_token_id=80, eos_token_id=81,
-        pad_token_id=82,
-    )  # fmt: skip
-    lively(hf.CLIPTextModelWithProjection(config)).save_pretrained(tmp_path / "text")
-    tokenizer.save_pretrained(tmp_path / "text")
-    given = {
-        **params,
-        "threshold": 0.0,
-        "source": str(tmp_path / "boxes"),
-        "text_source": str(tmp_path / "text"),
-    }
-    backend = create("yolo_world", params={**given, "vocabulary": ["dog"], "device": "cpu"})
+def test_yolo_world_is_told_in_words(tiny: Callable[[str], dict[str, Any]], image: Image) -> None:
+    backend = create("yolo_world", params={**tiny("yolo_world"), "threshold": 0.0})
     assert backend.unavailable() is None
     assert backend.spec.labels is None
     words = (Target("forklift", "forklift"), Target("pallet", "pallet"))

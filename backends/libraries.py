@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 
 from visionrouter.schema.errors import MissingExtraError
@@ -18,10 +20,19 @@ def require(module: str, backend: str, extra: str) -> ModuleType:
 
     opener = PIL.Image.open
     try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{backend} needs {module.partition('.')[0]} ({error}); pip install 'visionrouter[{extra}]'"
-        ) from error
+        with required(backend, extra, module.partition(".")[0]):
+            return importlib.import_module(module)
     finally:
         PIL.Image.open = opener
+
+
+@contextmanager
+def required(backend: str, extra: str, module: str = "another library") -> Iterator[None]:
+    """Turn a failed import into `MissingExtraError` naming the pip extra, where a library imports others as it goes."""
+    try:
+        yield
+    except ImportError as error:
+        why = str(error).strip().partition("\n")[0][:200]
+        raise MissingExtraError(
+            f"{backend} needs {module} ({why}); pip install 'visionrouter[{extra}]'"
+        ) from error
