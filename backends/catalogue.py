@@ -19,6 +19,7 @@ TESTED_WITH = {
     "diffusers": "diffusers 0.42",
     "google.genai": "google-genai",
     "onnxruntime": "onnxruntime",
+    "open_clip": "open-clip 3.3",
     "segment_anything": "segment-anything 1.0",
     "segmentation_models_pytorch": "segmentation-models-pytorch 0.6",
     "timm": "timm 1.0.31",

@@ -298,9 +298,16 @@ def yolo(folder: Path, architecture: str = "yolo11-seg", names: tuple[str, ...] 
     with tasks("yolo") as library:
         config = library.yaml_model_load(f"{architecture}.yaml")
         config |= {"scales": {"t": [0.2, 0.05, 128]}, "scale": "t", "nc": len(names), "names": list(names)}
-        kind = "WorldModel" if "world" in architecture else _YOLO_CLASSES[library.guess_model_task(config)]
+        task = library.guess_model_task(config)
+        kind = _YOLO_CLASSES[task]
+        if "world" in architecture:
+            kind = "WorldModel"
+        elif "yoloe" in architecture:
+            kind = "YOLOESegModel" if task == "segment" else "YOLOEModel"
         torch.manual_seed(0)
         model = getattr(library, kind)({**config}, ch=3, nc=len(names), verbose=False)
+    if "yoloe" in architecture:
+        lively(model).model[-1].bias_init()
     folder.mkdir(parents=True, exist_ok=True)
     save_file(model.state_dict(), folder / "model.safetensors")
     (folder / "model.yaml").write_text(yaml.safe_dump({k: v for k, v in config.items() if k != "yaml_file"}))
@@ -314,6 +321,39 @@ _YOLO_CLASSES = {
     "obb": "OBBModel",
     "classify": "ClassificationModel",
 }
+
+
+def yoloe(folder: Path, architecture: str = "yoloe-11-seg") -> dict[str, Any]:
+    """With a text encoder beside it, in open_clip's layout, and as sure of words as a trained network is."""
+    import open_clip
+    from safetensors.torch import load_file
+
+    config = {
+        "embed_dim": 512, "custom_text": True,
+        "vision_cfg": {"image_size": 32, "patch_size": 16, "width": 16, "head_width": 8, "layers": 1},
+        "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+    }  # fmt: skip
+    text = folder / "text"
+    params = yolo(folder, architecture)
+    state = load_file(folder / "model.safetensors")
+    for name, value in state.items():
+        match name.split(".")[-3:]:
+            case ("cv4" | "one2one_cv4", _, "logit_scale"):
+                value.fill_(1.0)
+            case ("cv4" | "one2one_cv4", _, "bias"):
+                value.fill_(-1.0)
+    save_file(state, folder / "model.safetensors")
+    text.mkdir()
+    encoder = lively(open_clip.CustomTextCLIP(512, config["vision_cfg"], config["text_cfg"]))
+    save_file(encoder.state_dict(), text / "open_clip_model.safetensors")
+    (text / "open_clip_config.json").write_text(json.dumps({"model_cfg": config}))
+    return {
+        **params,
+        "file": "model.safetensors",
+        "text_source": str(text),
+        "vocabulary": list(CLASSES),
+        "threshold": 0.3,
+    }
 
 
 def yolo_world(folder: Path) -> dict[str, Any]:
@@ -385,18 +425,23 @@ BUILDERS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "vitpose": vitpose,
     "yolo": yolo,
     "yolo_world": yolo_world,
+    "yoloe": yoloe,
     "zoedepth": zoedepth,
 }
 _BY_HAND = {
-    "depth_anything3": "depth_anything_3",
-    "scene_yolo": "ultralytics",
-    "yolo": "ultralytics",
-    "yolo_world": "ultralytics",
+    "depth_anything3": ("depth_anything_3",),
+    "scene_yolo": ("ultralytics",),
+    "yolo": ("ultralytics",),
+    "yolo_world": ("ultralytics",),
+    "yoloe": ("ultralytics", "open_clip"),
 }
 """Libraries that are never installed unless somebody asks for them, by the backends that need them."""
 _NEEDED = {
-    name: pytest.mark.skipif(find_spec(library) is None, reason=f"{library} is not installed")
-    for name, library in _BY_HAND.items()
+    name: pytest.mark.skipif(
+        any(find_spec(library) is None for library in libraries),
+        reason=f"{' or '.join(libraries)} is not installed",
+    )
+    for name, libraries in _BY_HAND.items()
 }
 
 
