@@ -307,7 +307,7 @@ def yolo(folder: Path, architecture: str = "yolo11-seg", names: tuple[str, ...] 
         torch.manual_seed(0)
         model = getattr(library, kind)({**config}, ch=3, nc=len(names), verbose=False)
     if "yoloe" in architecture:
-        lively(model).model[-1].bias_init()
+        sure_of_words(model)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(model.state_dict(), folder / "model.safetensors")
     (folder / "model.yaml").write_text(yaml.safe_dump({k: v for k, v in config.items() if k != "yaml_file"}))
@@ -323,10 +323,21 @@ _YOLO_CLASSES = {
 }
 
 
+def sure_of_words(model: Any) -> None:
+    """Make a YOLOE tell words apart as far as a trained one does."""
+    head = lively(model).model[-1]
+    head.bias_init()
+    with torch.no_grad():
+        for part in (*head.cv2, *getattr(head, "one2one_cv2", ())):
+            part[-1].weight.mul_(0.1)  # or some boxes are inside out
+        for part in (*head.cv4, *getattr(head, "one2one_cv4", ())):
+            part.logit_scale.fill_(1.0)
+            part.bias.fill_(-1.0)
+
+
 def yoloe(folder: Path, architecture: str = "yoloe-11-seg") -> dict[str, Any]:
-    """With a text encoder beside it, in open_clip's layout, and as sure of words as a trained network is."""
+    """With a text encoder beside it, in open_clip's layout."""
     import open_clip
-    from safetensors.torch import load_file
 
     config = {
         "embed_dim": 512, "custom_text": True,
@@ -335,14 +346,6 @@ def yoloe(folder: Path, architecture: str = "yoloe-11-seg") -> dict[str, Any]:
     }  # fmt: skip
     text = folder / "text"
     params = yolo(folder, architecture)
-    state = load_file(folder / "model.safetensors")
-    for name, value in state.items():
-        match name.split(".")[-3:]:
-            case ("cv4" | "one2one_cv4", _, "logit_scale"):
-                value.fill_(1.0)
-            case ("cv4" | "one2one_cv4", _, "bias"):
-                value.fill_(-1.0)
-    save_file(state, folder / "model.safetensors")
     text.mkdir()
     encoder = lively(open_clip.CustomTextCLIP(512, config["vision_cfg"], config["text_cfg"]))
     save_file(encoder.state_dict(), text / "open_clip_model.safetensors")

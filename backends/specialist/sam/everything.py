@@ -42,7 +42,9 @@ class Grid:
     def asks(self, image: Image) -> list[Ask]:
         """One point each, in the middle of its cell, row by row."""
         middles = (np.arange(self.points_per_side, dtype=np.float32) + 0.5) / self.points_per_side
-        places = np.stack(np.meshgrid(middles, middles), -1).reshape(-1, 1, 2) * np.float32(image.size)
+        places = np.stack(np.meshgrid(middles, middles), -1).reshape(-1, 1, 2).astype(np.float32) * np.array(
+            image.size, np.float32
+        )
         return [Ask(None, place, (1,)) for place in places]
 
 

@@ -148,7 +148,7 @@ class _Decoder:
         import torch
 
         (seen_high, seen_wide), (high, wide) = self.encoded.seen, self.encoded.size
-        scale = np.float32([seen_wide / wide, seen_high / high])
+        scale = np.array([seen_wide / wide, seen_high / high], np.float32)
         points = boxes = None
         if asks[0].kinds:
             places = torch.from_numpy(np.stack([ask.points for ask in asks]) * scale)

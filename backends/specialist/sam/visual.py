@@ -105,7 +105,7 @@ class _Decoder:
         import torch
 
         model, device = self.opened.model, self.opened.device
-        scale = np.float32(model.prompt_encoder.input_image_size) / np.float32(self.image.size)
+        scale = model.prompt_encoder.input_image_size / np.array(self.image.size, np.float32)
         given: dict[str, Any] = {}
         if asks[0].kinds:
             points = np.stack([ask.points for ask in asks]) * scale

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_specialists import yolo, yoloe
+from tiny_specialists import sure_of_words, yolo, yoloe
 
 from visionrouter.backends import hub
 from visionrouter.backends.registry import create
+from visionrouter.backends.specialist.yolo.convert import convert
+from visionrouter.backends.specialist.yolo.network import read_architecture, tasks
 from visionrouter.policies.licences import Licences
 from visionrouter.router import Router
 from visionrouter.schema.errors import MissingExtraError, WeightsError
@@ -54,7 +56,7 @@ def test_it_answers_as_the_library_does_when_the_words_are_its_classes(
 
     import open_clip
     from ultralytics.data.augment import LetterBox
-    from ultralytics.nn import tasks
+    from ultralytics.nn import tasks as networks
     from ultralytics.utils import nms, ops
 
     text = f"local-dir:{params['text_source']}"
@@ -64,7 +66,7 @@ def test_it_answers_as_the_library_does_when_the_words_are_its_classes(
         .encode_text(open_clip.get_tokenizer(text)(list(WORDS)), normalize=True)
     )
     kind = "YOLOESegModel" if architecture.endswith("seg") else "YOLOEModel"
-    theirs = getattr(tasks, kind)(str(tmp_path / "model.yaml"), nc=3, verbose=False)
+    theirs = getattr(networks, kind)(str(tmp_path / "model.yaml"), nc=3, verbose=False)
     theirs.load_state_dict(load_file(tmp_path / "model.safetensors"))
     theirs.eval().set_classes(list(WORDS), theirs.model[-1].get_tpe(vectors[None]))
     canvas = LetterBox((64, 64), auto=True)(image=image.pixels)
@@ -81,6 +83,27 @@ def test_it_answers_as_the_library_does_when_the_words_are_its_classes(
     np.testing.assert_allclose(ours.scores, rows[order, 4], atol=1e-5)
     np.testing.assert_allclose(np.sort(ours.boxes, 0), np.sort(boxes.numpy(), 0), atol=1e-2)
     assert sorted(ours.labels) == sorted(WORDS[int(c)] for c in rows[:, 5])
+
+
+def test_a_checkpoint_that_was_given_words_converts_and_answers_as_before(
+    tmp_path: Path, image: Image
+) -> None:
+    """Its architecture was made for more classes than it was last told of."""
+    params = {"device": "cpu", **yoloe(tmp_path / "made")}
+    plain = {**read_architecture(tmp_path / "made"), "nc": 80}
+    with tasks("yoloe") as library:
+        model = library.YOLOESegModel(plain, nc=80, verbose=False)
+    sure_of_words(model)
+    model.names = dict(enumerate(WORDS))
+    checkpoint, folder = tmp_path / "yoloe-11t-seg.pt", tmp_path / "converted"
+    torch.save({"model": model, "ema": None}, checkpoint)
+    convert(checkpoint, folder)
+    given = {**params, "file": None, "threshold": 0.2}
+    pickled = create("yoloe", params={**given, "source": str(checkpoint), "allow_pickle": True})
+    converted = create("yoloe", params={**given, "source": str(folder)})
+    answers = [found(backend, image, *WORDS, task=Task.INSTANCE) for backend in (pickled, converted)]
+    assert len(answers[0]) > 0
+    assert answers[0] == answers[1]
 
 
 def test_what_looks_like_a_word_is_found_by_that_word_alone(tiny: Tiny, image: Image) -> None:
