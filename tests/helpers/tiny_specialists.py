@@ -325,7 +325,10 @@ _YOLO_CLASSES = {
 
 def sure_of_words(model: Any) -> None:
     """Make a YOLOE tell words apart as far as a trained one does."""
-    head = lively(model).model[-1]
+    head = model.model[-1]
+    before = {name: value.clone() for name, value in head.dfl.state_dict().items()}
+    lively(model)
+    head.dfl.load_state_dict(before)  # it counts, and has learnt nothing
     head.bias_init()
     with torch.no_grad():
         for part in (*head.cv2, *getattr(head, "one2one_cv2", ())):
