@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from visionrouter.backends.specialist.checkpoint import read_config
 from visionrouter.backends.libraries import require
+from visionrouter.backends.specialist.checkpoint import read_config
 from visionrouter.backends.specialist.yolo.network import EXTRA
+from visionrouter.backends.weights import tell_broken
 from visionrouter.schema.errors import WeightsError
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
@@ -41,13 +42,10 @@ def read(folder: Path, name: str, device: Any, numbers: int) -> Callable[[list[s
             f"{folder}: makes {found} numbers of a word and the network takes {numbers}; name another text_source"
         )
     where = f"local-dir:{folder}"
-    with _root_logger_left_alone(), torch.random.fork_rng(devices=[]):
-        try:
-            model = library.create_model(where, precision="fp32", device="cpu").eval()
-            tokenizer = library.get_tokenizer(where)
-        except Exception as error:
-            why = str(error).strip().splitlines()[-1].strip()[:160] if str(error).strip() else "no detail"
-            raise WeightsError(f"{folder}: does not load in open_clip ({why}); fetch it anew") from error
+    broken = tell_broken(f"{folder}: does not load in open_clip", "fetch it anew")
+    with broken, _root_logger_left_alone(), torch.random.fork_rng(devices=[]):
+        model = library.create_model(where, precision="fp32", device="cpu").eval()
+        tokenizer = library.get_tokenizer(where)
     model.visual = None
     model.to(device)
     return lambda words: model.encode_text(tokenizer(words).to(device), normalize=True)

@@ -12,9 +12,9 @@ import torch
 
 from visionrouter.backends.base import Backend
 from visionrouter.backends.generative.tuning.labelled import Labelled
+from visionrouter.backends.libraries import require
 from visionrouter.backends.registry import create
 from visionrouter.backends.specialist.boxes import pairwise_iou
-from visionrouter.backends.specialist.libraries import require
 from visionrouter.backends.specialist.sitting import Sitting, fit
 from visionrouter.benchmarks.tuning.source import SceneSource
 from visionrouter.router import Router

@@ -225,7 +225,7 @@ def test_each_kind_of_network_is_sent_to_its_backend(tiny: Tiny, tmp_path: Path)
 
 
 def test_without_open_clip_the_extra_is_named(tiny: Tiny, monkeypatch: Any) -> None:
-    from visionrouter.backends.specialist import libraries
+    from visionrouter.backends import libraries
 
     backend = create("yoloe", params=tiny("yoloe"))
     find = libraries.importlib.import_module
