@@ -48,6 +48,7 @@ _BUILT_IN = {
     "vitpose": "visionrouter.backends.specialist.vitpose:VitPose",
     "yolo": "visionrouter.backends.specialist.yolo.backend:Yolo",
     "yolo_world": "visionrouter.backends.specialist.yolo.world:YoloWorld",
+    "yoloe": "visionrouter.backends.specialist.yolo.yoloe:YoloE",
     "zoedepth": "visionrouter.backends.specialist.depth_estimation:ZoeDepth",
 }
 

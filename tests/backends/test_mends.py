@@ -120,6 +120,7 @@ def test_a_path_that_is_not_there(name: str, tmp_path: Path) -> None:
             ("instruct_editor", "adapter"),
             ("marigold", "vae"),
             ("yolo_world", "text_source"),
+            ("yoloe", "text_source"),
         ]
     ),
 )
@@ -139,6 +140,7 @@ OTHERS = {
     "unet": ("timm_hub", "save it with its save_pretrained"),
     "yolo": ("rt_detr", "make one of a .pt"),
     "yolo_world": ("yolo", "use the backend yolo"),
+    "yoloe": ("yolo", "use the backend yolo"),
 }
 """A checkpoint of another family, and the mend; transformers' families have these of depth_pro's."""
 

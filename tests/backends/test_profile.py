@@ -137,7 +137,7 @@ def test_a_policy_leaves_denied_licences_out_and_explains_it(tmp_path):
         (depth,) = router.explain(image, "depth map").routes
         (dogs,) = router.explain(image, "find every dog").routes
     denied = {name for route in (depth, dogs) for name, reason in route.skipped if reason == "licence_denied"}
-    assert denied == {"klein_9b", "depth_pro", "depth_anything_large", "yolo"}
+    assert denied == {"klein_9b", "depth_pro", "depth_anything_large", "yolo", "yoloe"}
     assert denied.isdisjoint({*depth.backends, *dogs.backends})
     assert "marigold_depth" in depth.backends
 

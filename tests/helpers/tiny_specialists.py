@@ -52,6 +52,18 @@ def _save(folder: Path, model: Any, *processors: Any, seed: int = 0) -> Path:
     return folder
 
 
+def _save_segmenter(folder: Path, model: Any, *processors: Any) -> dict[str, Any]:
+    """With masks as decided as a trained network's, or none is stable; and params that keep some of them."""
+    lively(model)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "hypernetworks" in name and "proj_out" in name:
+                parameter.mul_(100)
+    for part in (model, *processors):
+        part.save_pretrained(folder)
+    return {"points_per_side": 3, "least_iou": 0.0, "least_stability": 0.2}
+
+
 def clip_tokenizer() -> Any:
     pieces = [*_CHARACTERS, *(f"{c}</w>" for c in _CHARACTERS), "<|startoftext|>", "<|endoftext|>", "!"]
     return hf.CLIPTokenizer(
@@ -136,8 +148,7 @@ def sam(folder: Path) -> dict[str, Any]:
     model = hf.SamModel(
         hf.SamConfig(vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=decoder)
     )
-    _save(folder, model)
-    return {"points_per_side": 3, "least_iou": 0.0, "least_stability": 0.2}
+    return _save_segmenter(folder, model)
 
 
 def sam2(folder: Path) -> dict[str, Any]:
@@ -155,8 +166,8 @@ def sam2(folder: Path) -> dict[str, Any]:
     config = hf.Sam2Config(
         vision_config=vision, prompt_encoder_config=prompts, mask_decoder_config=_mask_decoder()
     )
-    _save(folder, hf.Sam2Model(config), hf.Sam2ImageProcessor(size=_square(64), mask_size=_square(16)))
-    return {}
+    images = hf.Sam2ImageProcessor(size=_square(64), mask_size=_square(16))
+    return _save_segmenter(folder, hf.Sam2Model(config), images)
 
 
 def _sam3_vision() -> dict[str, Any]:
@@ -188,8 +199,8 @@ def sam3_tracker(folder: Path) -> dict[str, Any]:
     config = hf.Sam3TrackerConfig(
         vision_config=_sam3_vision(), prompt_encoder_config=prompts, mask_decoder_config=_mask_decoder()
     )
-    _save(folder, hf.Sam3TrackerModel(config), hf.Sam3ImageProcessor(size=_square(56), mask_size=_square(16)))
-    return {}
+    images = hf.Sam3ImageProcessor(size=_square(56), mask_size=_square(16))
+    return _save_segmenter(folder, hf.Sam3TrackerModel(config), images)
 
 
 def _mask_decoder(**more: Any) -> dict[str, Any]:
@@ -287,9 +298,16 @@ def yolo(folder: Path, architecture: str = "yolo11-seg", names: tuple[str, ...] 
     with tasks("yolo") as library:
         config = library.yaml_model_load(f"{architecture}.yaml")
         config |= {"scales": {"t": [0.2, 0.05, 128]}, "scale": "t", "nc": len(names), "names": list(names)}
-        kind = "WorldModel" if "world" in architecture else _YOLO_CLASSES[library.guess_model_task(config)]
+        task = library.guess_model_task(config)
+        kind = _YOLO_CLASSES[task]
+        if "world" in architecture:
+            kind = "WorldModel"
+        elif "yoloe" in architecture:
+            kind = "YOLOESegModel" if task == "segment" else "YOLOEModel"
         torch.manual_seed(0)
         model = getattr(library, kind)({**config}, ch=3, nc=len(names), verbose=False)
+    if "yoloe" in architecture:
+        sure_of_words(model)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(model.state_dict(), folder / "model.safetensors")
     (folder / "model.yaml").write_text(yaml.safe_dump({k: v for k, v in config.items() if k != "yaml_file"}))
@@ -303,6 +321,45 @@ _YOLO_CLASSES = {
     "obb": "OBBModel",
     "classify": "ClassificationModel",
 }
+
+
+def sure_of_words(model: Any) -> None:
+    """Make a YOLOE tell words apart as far as a trained one does."""
+    head = model.model[-1]
+    before = {name: value.clone() for name, value in head.dfl.state_dict().items()}
+    lively(model)
+    head.dfl.load_state_dict(before)  # it counts, and has learnt nothing
+    head.bias_init()
+    with torch.no_grad():
+        for part in (*head.cv2, *getattr(head, "one2one_cv2", ())):
+            part[-1].weight.mul_(0.1)  # or some boxes are inside out
+        for part in (*head.cv4, *getattr(head, "one2one_cv4", ())):
+            part.logit_scale.fill_(1.0)
+            part.bias.fill_(-1.0)
+
+
+def yoloe(folder: Path, architecture: str = "yoloe-11-seg") -> dict[str, Any]:
+    """With a text encoder beside it, in open_clip's layout."""
+    import open_clip
+
+    config = {
+        "embed_dim": 512, "custom_text": True,
+        "vision_cfg": {"image_size": 32, "patch_size": 16, "width": 16, "head_width": 8, "layers": 1},
+        "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+    }  # fmt: skip
+    text = folder / "text"
+    params = yolo(folder, architecture)
+    text.mkdir()
+    encoder = lively(open_clip.CustomTextCLIP(512, config["vision_cfg"], config["text_cfg"]))
+    save_file(encoder.state_dict(), text / "open_clip_model.safetensors")
+    (text / "open_clip_config.json").write_text(json.dumps({"model_cfg": config}))
+    return {
+        **params,
+        "file": "model.safetensors",
+        "text_source": str(text),
+        "vocabulary": list(CLASSES),
+        "threshold": 0.3,
+    }
 
 
 def yolo_world(folder: Path) -> dict[str, Any]:
@@ -374,18 +431,23 @@ BUILDERS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "vitpose": vitpose,
     "yolo": yolo,
     "yolo_world": yolo_world,
+    "yoloe": yoloe,
     "zoedepth": zoedepth,
 }
 _BY_HAND = {
-    "depth_anything3": "depth_anything_3",
-    "scene_yolo": "ultralytics",
-    "yolo": "ultralytics",
-    "yolo_world": "ultralytics",
+    "depth_anything3": ("depth_anything_3",),
+    "scene_yolo": ("ultralytics",),
+    "yolo": ("ultralytics",),
+    "yolo_world": ("ultralytics",),
+    "yoloe": ("ultralytics", "open_clip"),
 }
 """Libraries that are never installed unless somebody asks for them, by the backends that need them."""
 _NEEDED = {
-    name: pytest.mark.skipif(find_spec(library) is None, reason=f"{library} is not installed")
-    for name, library in _BY_HAND.items()
+    name: pytest.mark.skipif(
+        any(find_spec(library) is None for library in libraries),
+        reason=f"{' or '.join(libraries)} is not installed",
+    )
+    for name, libraries in _BY_HAND.items()
 }
 
 

@@ -14,9 +14,8 @@ from visionrouter.schema.request import Prompts, Query
 
 ANYTHING = "object"
 """The label of a mask that no word was given for."""
-AT_ONCE = 32
-"""Prompts of one image that a decoder answers in one run."""
-_STABILITY_OFFSET = 1.0
+STABILITY_OFFSET = 1.0
+"""How far from 0 the logits are cut to see whether a mask is stable."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,5 +97,5 @@ def as_prediction(query: Query, masked: list[Masked], notes: tuple[str, ...]) ->
 
 
 def stability(logits: F32) -> float:
-    core, whole = (logits > _STABILITY_OFFSET).sum(), (logits > -_STABILITY_OFFSET).sum()
+    core, whole = (logits > STABILITY_OFFSET).sum(), (logits > -STABILITY_OFFSET).sum()
     return float(core / max(whole, 1))

@@ -10,22 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from visionrouter.backends import hub
-from visionrouter.backends.base import BackendSpec, Reuse
+from visionrouter.backends.base import BackendSpec
 from visionrouter.backends.libraries import require
-from visionrouter.backends.specialist.checkpoint import WEIGHTS, CheckpointBackend, Origin, in_batches
+from visionrouter.backends.specialist.checkpoint import WEIGHTS, Origin
 from visionrouter.backends.specialist.pretrained import finite
-from visionrouter.backends.specialist.sam import prompts, weights
-from visionrouter.backends.specialist.sam.embeddings import Embeddings
-from visionrouter.backends.specialist.sam.prompts import ANYTHING, AT_ONCE, Ask, Masked
+from visionrouter.backends.specialist.sam import weights
+from visionrouter.backends.specialist.sam.decoder import Decoder
+from visionrouter.backends.specialist.sam.everything import Grid
+from visionrouter.backends.specialist.sam.promptable import TASKS, Promptable
+from visionrouter.backends.specialist.sam.prompts import Ask
 from visionrouter.backends.specialist.thicken import thicken
 from visionrouter.backends.weights import tell_broken
-from visionrouter.instruction.vocabulary import GENERIC
-from visionrouter.schema.errors import UnsupportedTargetError, WeightsError
+from visionrouter.schema.errors import WeightsError
 from visionrouter.schema.image import Image
-from visionrouter.schema.payload import Segmentation
-from visionrouter.schema.prediction import Evidence, Prediction
-from visionrouter.schema.request import Query
-from visionrouter.schema.task import Task
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,16 +45,8 @@ class Opened:
     dtype: Any
 
 
-class Sam(CheckpointBackend):
-    """One mask for each box or for the thing that points mark; without prompts, masks of everything.
-
-    Masks of everything come from a grid of points, the doubtful and the doubled left out; they have no words, so a
-    request that names a thing is refused. An image's embedding is kept over prompts.
-
-    Signals of prompted masks, the worst of all: `predicted_iou` and `stability`; of everything: `score`, the least
-    predicted IoU, and `count`. Notes: `empty:I`, mask I has no pixel; `points_outside:N`, N positive points lie in no
-    box.
-    """
+class Sam(Promptable):
+    """Segment Anything 1 as `Promptable` tells; a picture is padded to a square."""
 
     def __init__(
         self,
@@ -79,17 +68,11 @@ class Sam(CheckpointBackend):
         `points_per_side`, `least_iou` and `least_stability`: the grid of masks of everything, and what each must have.
         """
         self._allow_pickle = allow_pickle
-        self._grid = {
-            "points_per_side": points_per_side,
-            "pred_iou_thresh": least_iou,
-            "stability_score_thresh": least_stability,
-        }
-        self._embeddings: Embeddings[Encoded] = Embeddings(embeddings_kept)
         self.patterns = ("*.json", *WEIGHTS, *(("*.pth",) if allow_pickle else ()))
         spec = BackendSpec(
             name=weights.NAME,
             kind="specialist",
-            tasks=frozenset({Task.PROMPTABLE, Task.INSTANCE}),
+            tasks=TASKS,
             licence="unknown",
             batch_limit=batch_limit,
             cost=6.0,
@@ -97,7 +80,8 @@ class Sam(CheckpointBackend):
             extra="sam",
             requires=("segment_anything", "torch", "torchvision", "safetensors"),
         )
-        super().__init__(spec, Origin(source, revision, device, precision, licence))
+        grid = Grid(points_per_side, least_iou, least_stability)
+        super().__init__(spec, Origin(source, revision, device, precision, licence), grid, embeddings_kept)
 
     def describe(self, folder: Path) -> Mapping[str, Any]:
         path = self._file(folder)
@@ -123,36 +107,7 @@ class Sam(CheckpointBackend):
         sam = weights.build(weights.read(path, allow_pickle=self._allow_pickle), path)
         return Opened(sam.float().to(device), dtype)
 
-    @property
-    def reuse(self) -> Reuse:
-        return self._embeddings.reuse
-
-    def close(self) -> None:
-        self._embeddings.clear()
-        super().close()
-
-    def answer(self, model: Opened, queries: Sequence[Query]) -> list[Prediction]:
-        for query in queries:
-            self._check(query)
-        images = [query.image for query in queries]
-        encoded = self._embeddings.of(images, lambda new: self._encode(model, new))
-        return [
-            self._prompted(model.sam, query, one)
-            if query.task is Task.PROMPTABLE
-            else self._all(model.sam, query, one)
-            for query, one in zip(queries, encoded, strict=True)
-        ]
-
-    def _check(self, query: Query) -> None:
-        if query.task is Task.PROMPTABLE:
-            prompts.read(query.prompts, self.spec.name)
-        elif named := [target.noun for target in query.targets if target.noun not in GENERIC]:
-            raise UnsupportedTargetError(
-                f"{self.spec.name} knows no words, so it cannot find {named[0]!r}; give boxes, or compose it with a "
-                "detector: `use: cutout` with parts detector and segmenter"
-            )
-
-    def _encode(self, model: Opened, images: list[Image]) -> list[Encoded]:
+    def encode(self, model: Opened, images: list[Image]) -> list[Encoded]:
         """All in one run, for every picture is padded to the same square."""
         import torch
 
@@ -177,63 +132,42 @@ class Sam(CheckpointBackend):
             for i, pixels in enumerate(thick)
         ]
 
-    def _predictor(self, sam: Any, encoded: Encoded) -> Any:
-        predictor = require("segment_anything", self.spec.name, "sam").SamPredictor(sam)
-        predictor.features, predictor.is_image_set = encoded.features, True
-        predictor.input_size, predictor.original_size = encoded.seen, encoded.size
-        return predictor
-
-    def _prompted(self, sam: Any, query: Query, encoded: Encoded) -> Prediction:
-        predictor = self._predictor(sam, encoded)
-        asked = prompts.read(query.prompts, self.spec.name)
-        image = query.image
-        masked = in_batches(asked.asks, lambda ask: ask.form, lambda asks: _decode(predictor, asks, image))
-        return prompts.as_prediction(query, masked, asked.notes)
-
-    def _all(self, sam: Any, query: Query, encoded: Encoded) -> Prediction:
-        image = query.image
-        library = require("segment_anything", self.spec.name, "sam")
-        generator = library.SamAutomaticMaskGenerator(sam, **self._grid)
-        predictor = self._predictor(sam, encoded)
-        predictor.set_image = lambda _: None  # the generator would encode the picture again, then forget it
-        predictor.reset_image = lambda: None
-        generator.predictor = predictor
-        found = sorted(generator.generate(thicken(image.pixels)), key=lambda mask: -mask["predicted_iou"])
-        masks = np.zeros((len(found), image.height, image.width), np.bool_)
-        for i, mask in enumerate(found):
-            masks[i] = mask["segmentation"][: image.height, : image.width]
-        scores = np.array([mask["predicted_iou"] for mask in found], np.float32).clip(0, 1)
-        signals = {"count": float(len(found))}
-        if found:
-            signals["score"] = float(scores.min())
-        payload = Segmentation(masks, scores, (ANYTHING,) * len(found), "instance")
-        return Prediction(payload, Evidence(signals))
+    def decoder(self, model: Opened, embedded: Encoded, image: Image) -> Decoder:
+        return _Decoder(model.sam, embedded, image)
 
 
-def _decode(predictor: Any, asks: list[Ask], image: Image) -> list[Masked]:
-    """Masks of prompts of one form."""
-    import torch
+@dataclass(frozen=True, slots=True, eq=False)
+class _Decoder:
+    """Answers prompts on an encoded image. The picture may have been thickened; masks are of the `image` itself."""
 
-    found: list[Masked] = []
-    for first in range(0, len(asks), AT_ONCE):
-        part = asks[first : first + AT_ONCE]
-        points = boxes = kinds = None
-        if part[0].kinds:
-            places = predictor.transform.apply_coords(
-                np.stack([ask.points for ask in part]), predictor.original_size
-            )
-            points = torch.as_tensor(places, dtype=torch.float32, device=predictor.device)
-            kinds = torch.tensor([ask.kinds for ask in part], device=predictor.device)
-        if part[0].box is not None:
-            corners = predictor.transform.apply_boxes(
-                np.stack([ask.box for ask in part if ask.box is not None]), predictor.original_size
-            )
-            boxes = torch.as_tensor(corners, dtype=torch.float32, device=predictor.device)
-        logits, iou, _ = predictor.predict_torch(
-            points, kinds, boxes, multimask_output=part[0].ambiguous, return_logits=True
+    sam: Any
+    encoded: Encoded
+    image: Image
+
+    def masks(self, asks: Sequence[Ask]) -> tuple[Tensor, Tensor]:
+        import torch
+
+        (seen_high, seen_wide), (high, wide) = self.encoded.seen, self.encoded.size
+        scale = np.array([seen_wide / wide, seen_high / high], np.float32)
+        points = boxes = None
+        if asks[0].kinds:
+            places = torch.from_numpy(np.stack([ask.points for ask in asks]) * scale)
+            kinds = torch.tensor([ask.kinds for ask in asks])
+            points = places.to(self.sam.device), kinds.to(self.sam.device)
+        if asks[0].box is not None:
+            corners = np.stack([ask.box.reshape(2, 2) * scale for ask in asks if ask.box is not None])
+            boxes = torch.from_numpy(corners).reshape(-1, 4).to(self.sam.device)
+        sparse, dense = self.sam.prompt_encoder(points=points, boxes=boxes, masks=None)
+        logits, fit = self.sam.mask_decoder(
+            image_embeddings=self.encoded.features,
+            image_pe=self.sam.prompt_encoder.get_dense_pe(),
+            sparse_prompt_embeddings=sparse,
+            dense_prompt_embeddings=dense,
+            multimask_output=asks[0].ambiguous,
         )
-        best = iou.argmax(1)
-        rows = torch.arange(len(part), device=iou.device)
-        chosen = logits[rows, best][:, : image.height, : image.width].float().cpu().numpy()
-        found += [Masked(mask, score) for mask, score in zip(chosen, iou[rows, best].tolist(), strict=True)]
-    return found
+        return finite(logits, weights.NAME), finite(fit, weights.NAME)
+
+    def enlarged(self, logits: Tensor) -> Tensor:
+        large = self.sam.postprocess_masks(logits[:, None], self.encoded.seen, self.encoded.size)
+        inside: Tensor = large[:, 0, : self.image.height, : self.image.width]
+        return inside

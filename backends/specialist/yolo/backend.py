@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from visionrouter.backends.specialist.yolo.network import (
     EXTRA,
     HEADS,
     Network,
+    backend_of,
     from_pickle,
     from_safetensors,
     head_of,
@@ -58,6 +59,8 @@ class Yolo(CheckpointBackend):
     `targets_ignored`, words do not narrow classes.
     """
 
+    name: ClassVar[str] = "yolo"
+
     def __init__(
         self,
         *,
@@ -81,7 +84,7 @@ class Yolo(CheckpointBackend):
         of a classifier 224). `iou` of suppression within a class, `duplicate_iou` across classes; `top` classes given.
         """
         if head not in HEADS:
-            raise ProfileError(f"yolo: head {head!r} is none; give one of {', '.join(HEADS)}")
+            raise ProfileError(f"{self.name}: head {head!r} is none; give one of {', '.join(HEADS)}")
         self._file = file
         self._allow_pickle = allow_pickle
         self._side = side
@@ -93,7 +96,7 @@ class Yolo(CheckpointBackend):
         pickles = (file or "*.pt",) if allow_pickle else ()
         self.patterns = ("*.yaml", *WEIGHTS, *pickles)
         spec = BackendSpec(
-            name="yolo",
+            name=self.name,
             kind="specialist",
             tasks=TASKS[head],
             licence=licence,
@@ -115,8 +118,14 @@ class Yolo(CheckpointBackend):
                 )
             return {}
         architecture = read_architecture(path.parent)
+        self._check(architecture, path)
         self._head = head_of(architecture)
         return {"tasks": TASKS[self._head], "labels": names_of(architecture["names"])}
+
+    def _check(self, architecture: Mapping[str, Any], path: Path) -> None:
+        if (other := backend_of(architecture)) != self.name:
+            last = architecture["head"][-1][-2]
+            raise WeightsError(f"{path}: has the head {last}; use the backend {other} for it")
 
     def _weights(self, folder: Path) -> Path:
         files = [file for file in hub.weight_files(folder) if file.suffix in (".safetensors", ".pt")]
@@ -136,6 +145,8 @@ class Yolo(CheckpointBackend):
         if path.suffix == ".safetensors":
             return from_safetensors(path.parent, path, self.spec.name, device, dtype)
         network = from_pickle(path, self.spec.name, device, dtype)
+        if self.name != "yolo":
+            self._check(network.model.yaml, path)
         if network.head != self._head:
             raise WeightsError(f"{path}: has the head {network.head}; set head: {network.head}")
         self.spec = replace(self.spec, labels=network.names)

@@ -25,6 +25,7 @@ _CLASSES = {
 }
 HEADS = tuple(_CLASSES)
 """What a network's last layer gives."""
+_WORDED = {"World": "yolo_world", "YOLOE": "yoloe"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,23 +107,32 @@ def head_of(architecture: Mapping[str, Any]) -> str:
     raise WeightsError(f"the head {last} gives nothing that is asked for here; heads: {', '.join(HEADS)}")
 
 
+def backend_of(architecture: Mapping[str, Any]) -> str:
+    """The backend that runs an architecture: a network that takes words cannot answer without them."""
+    last = str(architecture["head"][-1][-2])
+    return next((backend for part, backend in _WORDED.items() if part in last), "yolo")
+
+
 def from_safetensors(folder: Path, weights: Path, backend: str, device: Any, dtype: Any) -> Network:
     """A network of a folder's architecture and weights. Raises `WeightsError` where they do not fit."""
     architecture = read_architecture(folder)
     files = require("safetensors.torch", backend, EXTRA)
     torch = require("torch", backend, EXTRA)
     head, names = head_of(architecture), names_of(architecture["names"])
-    last = str(architecture["head"][-1][-2])
-    kind = "WorldModel" if "World" in last else _CLASSES[head]
-    if "YOLOE" in last:
-        kind = "YOLOESegModel" if head == "segment" else "YOLOEModel"
+    kind, count = _CLASSES[head], len(names)
+    match backend_of(architecture):
+        case "yolo_world":
+            kind, count = "WorldModel", architecture.get("nc", count)
+        case "yoloe":
+            kind = "YOLOESegModel" if head == "segment" else "YOLOEModel"
+            count = architecture.get("nc", count)
     with tasks(backend) as library:
         with tell_broken(f"{weights}: not the weights of {folder / ARCHITECTURE}", "make both anew"):
             with torch.random.fork_rng(devices=[]):
                 model = getattr(library, kind)(
-                    {**architecture, "nc": len(names)},
+                    {**architecture, "nc": count},
                     ch=architecture.get("channels", 3),
-                    nc=len(names),
+                    nc=count,
                     verbose=False,
                 )
             model.load_state_dict(files.load_file(weights))

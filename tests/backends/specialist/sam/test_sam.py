@@ -18,7 +18,7 @@ from visionrouter.backends.specialist.cutout import Cutout
 from visionrouter.backends.specialist.sam import weights
 from visionrouter.backends.specialist.sam.embeddings import Embeddings
 from visionrouter.router import Router
-from visionrouter.schema.errors import BackendError, UnsupportedTargetError, WeightsError
+from visionrouter.schema.errors import BackendError, WeightsError
 from visionrouter.schema.image import Image, load_image
 from visionrouter.schema.payload import Segmentation
 from visionrouter.schema.request import Prompts, Query
@@ -107,13 +107,13 @@ def test_many_prompts_cost_one_run_of_the_encoder(
     backend: Any = create(name, params={**tiny(name), "embeddings_kept": 2})
     backend.load()
     encoded: list[int] = []
-    encode = backend._encode
+    encode = backend.encode
     monkeypatch.setattr(
-        backend, "_encode", lambda model, images: encoded.append(len(images)) or encode(model, images)
+        backend, "encode", lambda model, images: encoded.append(len(images)) or encode(model, images)
     )
     point = Prompts(points=np.array([[30, 30]], np.float32), point_labels=np.array([1], np.uint8))
     backend.predict([boxed(image), Query(Task.PROMPTABLE, image, prompts=point)])
-    backend.predict([boxed(load_image(image.pixels.copy()))])
+    backend.predict([boxed(load_image(image.pixels.copy())), Query(Task.INSTANCE, image)])
     assert encoded == [1]
 
 
@@ -182,20 +182,6 @@ def test_points_off_the_thing_alone_mean_nothing(name: str, tiny: Tiny, image: I
     off = Prompts(points=np.array([[30, 30]], np.float32), point_labels=np.array([0], np.uint8))
     with pytest.raises(BackendError, match="points off the thing only"):
         create(name, params=tiny(name)).predict([Query(Task.PROMPTABLE, image, prompts=off)])
-
-
-def test_everything_has_masks_but_no_words(tiny: Tiny, image: Image) -> None:
-    backend = create("sam", params=tiny("sam"))
-    everything = segmented(backend, Query(Task.INSTANCE, image, (Target("object", "everything"),)))
-    assert set(everything.labels) <= {"object"}
-    assert (np.diff(everything.scores) <= 0).all()
-    with pytest.raises(UnsupportedTargetError, match="knows no words"):
-        backend.predict([Query(Task.INSTANCE, image, (Target("cat", "every cat"),))])
-
-
-def test_nothing_good_enough_is_no_mask(tiny: Tiny, image: Image) -> None:
-    backend = create("sam", params={**tiny("sam"), "least_iou": 1e6})
-    assert len(segmented(backend, Query(Task.INSTANCE, image))) == 0
 
 
 def test_a_pth_is_read_by_consent_and_holds_tensors_alone(tiny: Tiny, tmp_path: Path, image: Image) -> None:
