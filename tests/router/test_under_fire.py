@@ -20,7 +20,7 @@ backends:
   faulty:
     use: faulty
     isolation: process
-    hang_limit_ms: 1500
+    hang_limit_ms: 4000
     memory_limit_mb: 200
     limits: {detect: {score: {min: 0.5}}}
   safe:
