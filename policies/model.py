@@ -212,6 +212,7 @@ class RouteModel(Strict):
     otherwise: Otherwise = "abstain"
     attempt_timeout_ms: Milliseconds | None = None
     reserve_ms: Annotated[float, Field(strict=True, ge=0, le=86_400_000, allow_inf_nan=False)] = 0.0
+    reserve_share: Annotated[float, Field(strict=True, ge=0, lt=1, allow_inf_nan=False)] = 0.0
     deadline_ms: Milliseconds | None = None
     evidence: tuple[ProbeName, ...] = ()
     check_with: CrossCheckModel | None = None
@@ -225,6 +226,15 @@ class RouteModel(Strict):
         if self.deadline_ms is not None and self.reserve_ms >= self.deadline_ms:
             raise ValueError(
                 f"reserve_ms {self.reserve_ms:g} leaves nothing of deadline_ms {self.deadline_ms:g} for the first attempt"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_reserve(self) -> Self:
+        if self.reserve_ms and self.reserve_share:
+            raise ValueError(
+                f"reserve_ms {self.reserve_ms:g} and reserve_share {self.reserve_share:g} both say what is kept for the "
+                "fallback; drop one of the two"
             )
         return self
 
@@ -270,6 +280,7 @@ class RouteModel(Strict):
             self.otherwise,
             self.attempt_timeout_ms,
             self.reserve_ms,
+            self.reserve_share,
             self.deadline_ms,
             self.evidence,
             None if self.check_with is None else self.check_with.check(),

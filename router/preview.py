@@ -21,6 +21,7 @@ class RoutePreview:
 
     `judged`: what each backend's answer must keep, in words. `evidence`: the probes paid for. `checked_by`: who gives
     the second opinion on each, None where nobody does. `hedge`: when the next is asked before one has answered.
+    `reserve`: what of the deadline is left to those after, in words, "" where nothing is.
     """
 
     step: str
@@ -34,6 +35,7 @@ class RoutePreview:
     evidence: tuple[str, ...] = ()
     checked_by: tuple[str | None, ...] = ()
     hedge: Hedge | None = None
+    reserve: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def explained(request: Request, policy: CompiledPolicy, engine: Engine) -> Expla
                 why.route.evidence,
                 tuple(None if stop.checker is None else stop.checker.name for stop in plan.stops),
                 why.route.hedge,
+                why.route.reserve if len(plan.stops) > 1 and not why.route.merge else "",
             )
         )
     return Explanation(request.instruction, policy.name, policy.digest, tuple(previews), assignment)

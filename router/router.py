@@ -156,11 +156,11 @@ class Router:
         """
         started_s = perf_counter()
         request = self.request(image, instruction, **options)
-        return drive(self._answer(request, BlockingWaiter(), started_s=started_s))
+        return drive(self._answer(request, self._blocking(), started_s=started_s))
 
     def answer(self, request: Request, assignment: Assignment | None = None) -> Result:
         """As `run`, for a request that is made already; in the arm of `assignment` where one is given."""
-        return drive(self._answer(request, BlockingWaiter(), assignment))
+        return drive(self._answer(request, self._blocking(), assignment))
 
     async def arun(self, image: ImageSource, instruction: str | Instruction | Task, **options: Any) -> Result:
         """As `run`, from asyncio: images are decoded off the loop, and parts of a composite run side by side."""
@@ -170,7 +170,7 @@ class Router:
         if not isinstance(image, Image | np.ndarray):
             image = await asyncio.to_thread(load_image, image, self._image_limits)
         request = self.request(image, instruction, **options)
-        return await self._answer(request, AsyncWaiter(), started_s=started_s)
+        return await self._answer(request, AsyncWaiter(self._engine.lateness), started_s=started_s)
 
     def run_batch(
         self,
@@ -320,7 +320,7 @@ class Router:
         given: Assignment | None = None,
         started_s: float | None = None,
     ) -> Result:
-        deadline = Deadline.of(request.deadline_ms, started_s)
+        deadline = self._deadline(request.deadline_ms, started_s)
         assignment = self.policy.assign(request, request.context) if given is None else given
         if request.instruction.task is Task.COMPOSITE:
             result = await self._composite(request, assignment, deadline, waiter)
@@ -337,6 +337,13 @@ class Router:
             self._shadow.submit(request, assignment, result)
         return result
 
+    def _blocking(self) -> BlockingWaiter:
+        return BlockingWaiter(self._engine.lateness)
+
+    def _deadline(self, budget_ms: float | None, started_s: float | None) -> Deadline:
+        margin_ms = 0.0 if budget_ms is None else self._engine.lateness.margin_ms(budget_ms)
+        return Deadline.of(budget_ms, started_s, margin_ms)
+
     async def _single(
         self, request: Request, assignment: Assignment, deadline: Deadline, waiter: Waiter
     ) -> Result:
@@ -350,7 +357,7 @@ class Router:
             if kept is not None:
                 return replace(kept, decision=replace(kept.decision, **asked(request, assignment)))
         if deadline.budget_ms is None and route.deadline_ms is not None:
-            deadline = replace(deadline, budget_ms=route.deadline_ms)
+            deadline = self._deadline(route.deadline_ms, deadline.start_s)
         run = await self._engine.run(
             route, query_of(request), selected.licences, request.tags, deadline, waiter
         )

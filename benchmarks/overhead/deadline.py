@@ -3,7 +3,8 @@
     python -m visionrouter.benchmarks.overhead.deadline
 
 Callers keep asking for depth at 480x640 of two backends that mostly answer in time and sometimes do not, while other
-threads keep the cores busy. A row a route and a way to call: milliseconds past the deadline of those that were late.
+threads keep the cores busy. A row a route and a way to call: milliseconds past the deadline, 0 for those in time. The first
+rows are of bare timers in the same callers: what the interpreter and the machine take without any router.
 """
 
 from __future__ import annotations
@@ -127,12 +128,41 @@ def by_loop(made: Router) -> list[Result]:
     return asyncio.run(all_of_them())
 
 
-def row(name: str, results: Sequence[Result]) -> str:
-    late = [max(0.0, r.decision.elapsed_ms - DEADLINE_MS) for r in results]
+def timers_in_threads() -> list[float]:
+    def slept(_: int) -> float:
+        begun_s = time.perf_counter()
+        threading.Event().wait(DEADLINE_MS / 1000)
+        return (time.perf_counter() - begun_s) * 1000
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        return list(pool.map(slept, range(CALLERS * EACH // 4)))
+
+
+def timers_in_a_loop() -> list[float]:
+    async def caller() -> list[float]:
+        slept = []
+        for _ in range(EACH // 4):
+            begun_s = time.perf_counter()
+            await asyncio.sleep(DEADLINE_MS / 1000)
+            slept.append((time.perf_counter() - begun_s) * 1000)
+        return slept
+
+    async def all_of_them() -> list[float]:
+        return [ms for some in await asyncio.gather(*(caller() for _ in range(CALLERS))) for ms in some]
+
+    return asyncio.run(all_of_them())
+
+
+def routed(name: str, results: Sequence[Result]) -> str:
+    answered = sum(result.payload is not None for result in results) / len(results)
+    return row(name, [result.decision.elapsed_ms for result in results], f"{answered:.0%}")
+
+
+def row(name: str, took_ms: Sequence[float], answered: str = "") -> str:
+    late = [max(0.0, ms - DEADLINE_MS) for ms in took_ms]
     cuts = statistics.quantiles(late, n=100)
-    answered = sum(r.payload is not None for r in results) / len(results)
     hit = sum(ms > 0 for ms in late) / len(late)
-    return f"{name:<34} {len(results):6} {answered:9.0%} {hit:7.0%} {cuts[49]:7.1f} {cuts[94]:7.1f} {cuts[98]:7.1f} {max(late):7.1f}"
+    return f"{name:<34} {len(late):6} {answered:>9} {hit:7.0%} {cuts[49]:7.1f} {cuts[94]:7.1f} {cuts[98]:7.1f} {max(late):7.1f}"
 
 
 def main() -> None:
@@ -144,12 +174,14 @@ def main() -> None:
     )
     ways: dict[str, Callable[[Router], list[Result]]] = {"threads": by_threads, "asyncio": by_loop}
     with busy(BUSY_THREADS):
+        print(row("a bare timer, threads", timers_in_threads()))
+        print(row("a bare timer, asyncio", timers_in_a_loop()), flush=True)
         for name, route in ROUTES.items():
             for way, ask in ways.items():
                 with router(route) as made:
                     for _ in range(5):  # what the router's own work takes is learnt
                         made.run(IMAGE, ASKED, deadline_ms=60_000)
-                    print(row(f"{name}, {way}", ask(made)), flush=True)
+                    print(routed(f"{name}, {way}", ask(made)), flush=True)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,8 @@ def as_text(explanation: Explanation) -> str:
         for name, judged, checker in zip(route.backends, route.judged, route.checked_by, strict=True):
             checked = "" if checker is None else f"; checked by {checker}"
             lines.append(f"  accepts   {name} if {judged}{checked}")
+        if route.reserve:
+            lines.append(f"  reserves  {route.reserve}")
         if route.evidence:
             lines.append(f"  evidence  {', '.join(route.evidence)}")
         if route.hedge is not None:

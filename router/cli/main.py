@@ -32,7 +32,9 @@ _GRAVEST_FIRST = (2, 4, 3, 0)
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=("Exit codes: 0 answered, 2 your mistake, 3 abstained, 4 every backend failed."),
+    epilog=(
+        "Exit codes: 0 answered, 2 your mistake, 3 abstained, 4 every backend failed where a best effort was wanted."
+    ),
 )
 @click.version_option(package_name="visionrouter")
 def cli() -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
 
-from visionrouter.engine.contract import check_prediction
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.failures import HARMLESS, reason_of
 from visionrouter.engine.lane import Lane
@@ -17,7 +16,7 @@ from visionrouter.engine.queue import Job
 from visionrouter.engine.vocabulary import knows_any
 from visionrouter.engine.waiting import Waiter
 from visionrouter.schema.decision import Reason, Verdict, VerdictKind
-from visionrouter.schema.errors import VisionRouterError
+from visionrouter.schema.errors import HungError, VisionRouterError
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
@@ -25,12 +24,17 @@ from visionrouter.schema.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A query on its way. `job` is None where it was refused before it was queued: then `failure` says why."""
+    """A query on its way. `job` is None where it was refused before it was queued: then `failure` says why.
+
+    `is_cut_short`: it has less than half of the time that its route gives an attempt, or the request's time alone: then a
+    time out says nothing of the backend.
+    """
 
     lane: Lane
     query: Query
     started_ms: float
     timeout_ms: float | None
+    is_cut_short: bool = False
     job: Job | None = None
     failure: Verdict | None = None
     error: str | None = None
@@ -51,8 +55,11 @@ class Answer:
     spent: Mapping[str, float] = field(default_factory=dict)
 
 
-def put(lane: Lane, query: Query, deadline: Deadline, timeout_ms: float | None) -> Question:
-    """Queue a query. Never raises for what a backend or its queue does. `timeout_ms` caps the answer, from now on."""
+def put(
+    lane: Lane, query: Query, deadline: Deadline, timeout_ms: float | None, usual_ms: float | None = None
+) -> Question:
+    """Queue a query. Never raises for what a backend or its queue does. `timeout_ms` caps the answer, from now on;
+    `usual_ms` is what the route gives every attempt."""
     now_ms = deadline.elapsed_ms()
     if timeout_ms is not None and timeout_ms <= 0:
         return _refused(lane, query, now_ms, Reason.DEADLINE_EXCEEDED, "no time was left to try")
@@ -68,11 +75,12 @@ def put(lane: Lane, query: Query, deadline: Deadline, timeout_ms: float | None) 
     except Exception as error:
         verdict = failure(reason_of(error), str(error) or type(error).__name__)
         _tell(lane, query.task, verdict, 0.0, 0.0)
-        return Question(lane, query, now_ms, timeout_ms, None, verdict, _say(error))
+        return Question(lane, query, now_ms, timeout_ms, False, None, verdict, _say(error))
     except BaseException:
         lane.breaker.release()
         raise
-    return Question(lane, query, now_ms, timeout_ms, job)
+    is_cut_short = timeout_ms is not None and (usual_ms is None or 2 * timeout_ms < usual_ms)
+    return Question(lane, query, now_ms, timeout_ms, is_cut_short, job)
 
 
 async def hear(question: Question, deadline: Deadline, waiter: Waiter) -> Answer:
@@ -87,16 +95,18 @@ async def hear(question: Question, deadline: Deadline, waiter: Waiter) -> Answer
     spent: Mapping[str, float] = {}
     blamed: bool | None = None
     try:
+        if timeout_ms is None:
+            await _unless_it_hangs(lane, job, waiter)
         left = left_ms(question, deadline)
         prediction = await waiter.wait(job.future, None if left is None else left / 1000)
-        check_prediction(question.query, prediction)
     except TimeoutError as error:
         verdict, said = _late(question, job, error, deadline), _say(error)
-        blamed = _is_to_blame(lane, job, verdict.reason)
+        blamed = _is_to_blame(question, job, verdict.reason)
     except Exception as error:
         verdict, said = failure(reason_of(error), str(error) or type(error).__name__), _say(error)
         spent = error.spent if isinstance(error, VisionRouterError) else {}
     except BaseException:
+        job.future.cancel()
         lane.breaker.release()
         raise
     latency_ms = deadline.elapsed_ms() - question.started_ms
@@ -104,7 +114,7 @@ async def hear(question: Question, deadline: Deadline, waiter: Waiter) -> Answer
     if verdict is None and timeout_ms is not None and latency_ms > timeout_ms:
         reason, ran_ms = _too_late(deadline), latency_ms - queue_ms
         verdict = failure(reason, f"answered after {latency_ms:.0f} ms of {timeout_ms:.0f}; discarded")
-        blamed = reason is Reason.TIMEOUT and ran_ms > timeout_ms
+        blamed = reason is Reason.TIMEOUT and ran_ms > timeout_ms and not question.is_cut_short
     _tell(lane, question.query.task, verdict, latency_ms, queue_ms, blamed)
     kept = prediction if verdict is None else None
     return Answer(lane, question.started_ms, latency_ms, queue_ms, kept, verdict, said, spent)
@@ -133,6 +143,19 @@ def left_ms(question: Question, deadline: Deadline) -> float | None:
     return max(0.0, question.timeout_ms - (deadline.elapsed_ms() - question.started_ms))
 
 
+async def _unless_it_hangs(lane: Lane, job: Job, waiter: Waiter) -> None:
+    """Wait for the answer of a question without a limit of time. Raises `HungError` once its worker hangs."""
+    while not job.future.done():
+        patience_s = lane.worker.patience_s()
+        if patience_s <= 0:
+            job.future.cancel()
+            raise HungError(
+                f"{lane.name}: no end of what it was given is to be expected; it has been at it for "
+                f"{lane.worker.in_hand_s():.0f} s"
+            )
+        await waiter.first([job.future], patience_s)
+
+
 def _late(question: Question, job: Job, error: TimeoutError, deadline: Deadline) -> Verdict:
     """A timeout of ours, or one that the backend itself raised."""
     future = job.future
@@ -147,22 +170,23 @@ def _too_late(deadline: Deadline) -> Reason:
     return Reason.DEADLINE_EXCEEDED if deadline.left_ms() == 0 else Reason.TIMEOUT
 
 
-def _is_to_blame(lane: Lane, job: Job, reason: Reason) -> bool:
+def _is_to_blame(question: Question, job: Job, reason: Reason) -> bool:
     """Whether a question that went unanswered for too long speaks against its backend.
 
     One that never ran, behind others that were answered meanwhile, tells of a crowd. Behind one batch that did not end it
-    is the only sign that the backend hangs. The user's own deadline may be short, and so tells of a backend only where
-    that is stuck.
+    is the only sign that the backend hangs. The user's own deadline may be short, and what is cut short by it too, and so
+    tells of a backend only where that is stuck.
     """
-    if lane.worker.is_stuck:
+    worker = question.lane.worker
+    if worker.is_stuck:
         return True
     if reason is not Reason.TIMEOUT:
         return reason not in HARMLESS
-    return job.started_s > 0 or not lane.worker.advanced_since(job.enqueued_s)
+    return not question.is_cut_short and (job.started_s > 0 or not worker.advanced_since(job.enqueued_s))
 
 
 def _refused(lane: Lane, query: Query, now_ms: float, reason: Reason, detail: str) -> Question:
-    return Question(lane, query, now_ms, None, None, failure(reason, detail))
+    return Question(lane, query, now_ms, None, failure=failure(reason, detail))
 
 
 def _due_s(deadline: Deadline, now_ms: float, timeout_ms: float | None) -> float:

@@ -52,10 +52,14 @@ def check_prediction(query: Query, prediction: Prediction) -> None:
     elif isinstance(payload, Detections | Poses) and len(payload):
         _check_boxes(payload.boxes, size)
     weights = prediction.evidence.confidence_map
-    if weights is not None and (weights.shape != size or not np.isfinite(weights).all()):
+    if weights is not None and (weights.shape != size or not _is_finite(weights)):
         raise SchemaError(
             f"confidence_map is {weights.shape} or not finite, the image is {size} (height, width)"
         )
+
+
+def _is_finite(values: F32) -> bool:
+    return math.isfinite(values.min()) and math.isfinite(values.max())
 
 
 def _check_boxes(boxes: F32, size: tuple[int, int]) -> None:
@@ -72,13 +76,9 @@ def _check_boxes(boxes: F32, size: tuple[int, int]) -> None:
 def _check_dense(values: F32, size: tuple[int, int]) -> None:
     if values.shape[:2] != size:
         raise SchemaError(f"the map is {values.shape[:2]}, the image is {size} (height, width)")
-    finite = values[np.isfinite(values)]
-    if not finite.size and not np.isinf(values).any():
-        raise SchemaError("every value of the map is NaN")
-    if (
-        values.ndim == 2
-        and values.size >= _MIN_PIXELS_TO_VARY
-        and finite.size == values.size
-        and np.ptp(finite) == 0
-    ):
-        raise SchemaError(f"the map is one constant ({finite[0]:.4g}) over the whole image")
+    low, high = float(values.min()), float(values.max())
+    if math.isnan(low):
+        if np.isnan(values).all():
+            raise SchemaError("every value of the map is NaN")
+    elif low == high and math.isfinite(low) and values.ndim == 2 and values.size >= _MIN_PIXELS_TO_VARY:
+        raise SchemaError(f"the map is one constant ({low:.4g}) over the whole image")

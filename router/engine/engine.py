@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from visionrouter.backends.base import Backend
 from visionrouter.confidence.calibrations import Calibrations, mended_subject
-from visionrouter.confidence.gate import calibrated_map, decide
+from visionrouter.confidence.gate import decide
 from visionrouter.confidence.scope import MadeWith
 from visionrouter.engine.ask import abandon, failure
 from visionrouter.engine.best_effort import best_effort
@@ -17,7 +17,8 @@ from visionrouter.engine.evidence import collect
 from visionrouter.engine.hedging import outrun, withdraw
 from visionrouter.engine.journey import Journey
 from visionrouter.engine.lane import Lane
-from visionrouter.engine.mending import DENSE, mended
+from visionrouter.engine.lateness import Lateness
+from visionrouter.engine.mending import DENSE, NO_MAP, calibrated_map_of, mended
 from visionrouter.engine.merging import merged
 from visionrouter.engine.options import EngineOptions, LaneState
 from visionrouter.engine.pace import NoTimeError, Pace
@@ -49,7 +50,7 @@ class Run:
 
 
 class Engine:
-    """Owns a lane a backend. Safe to use from several threads and event loops at once."""
+    """Owns a lane a backend. Safe to use from several threads and event loops at once. `lateness`: of the waits here."""
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class Engine:
         self._lanes = {name: Lane.of(backend, options) for name, backend in backends.items()}
         self._calibrations = calibrations
         self._pace = Pace()
+        self.lateness = Lateness()
         self._itineraries: dict[tuple[int, Task, bool], Itinerary] = {}
 
     def states(self) -> dict[str, LaneState]:
@@ -72,6 +74,7 @@ class Engine:
     def close(self) -> None:
         for lane in self._lanes.values():
             lane.worker.close()
+        self._pace.close()
 
     def itinerary(self, route: Route, query: Query, licences: Licences) -> Itinerary:
         """The stops a route comes to for a query, and the backends left out, with why."""
@@ -103,7 +106,7 @@ class Engine:
     ) -> Run:
         """Try the route's stops in order. Never raises for what backends do."""
         plan = self.itinerary(route, query, licences)
-        journey = Journey(query, tags, deadline, waiter, self._pace)
+        journey = Journey(query, tags, deadline, waiter, self._pace, route.attempt_timeout_ms)
         try:
             return await (self._all_merged(journey, plan) if route.merge else self._in_order(journey, plan))
         except BaseException:
@@ -169,23 +172,25 @@ class Engine:
         return _finished(journey, plan, outcome, accepted[0].verdict.reason, accepted[0])
 
     def _exhausted(self, journey: Journey, plan: Itinerary) -> Run:
-        """Nothing was accepted: the best effort, or an abstention."""
+        """Nothing was accepted: the best effort where the route wants it, else an abstention."""
         attempts, candidates = journey.attempts, journey.candidates
         if not attempts:
             denied = any(reason is Reason.LICENCE_DENIED for _, reason in plan.skipped)
             reason = Reason.LICENCE_DENIED if denied else Reason.NO_BACKEND
         elif len(attempts) == 1:
             reason = attempts[0].verdict.reason
+        elif journey.deadline.left_ms() == 0:
+            reason = Reason.DEADLINE_EXCEEDED
         else:
-            reason = Reason.DEADLINE_EXCEEDED if journey.deadline.left_ms() == 0 else Reason.EXHAUSTED
-        if plan.route.otherwise == "best_effort" and candidates:
-            chosen = best_effort(
-                candidates, lambda subject: self._calibrations.limits(subject, journey.query.task)
-            )
-            return _finished(journey, plan, Outcome.DEGRADED, reason, chosen)
-        return _finished(
-            journey, plan, Outcome.ABSTAINED if candidates or not attempts else Outcome.FAILED, reason
+            reason = Reason.EXHAUSTED if candidates else Reason.NO_ANSWER
+        if plan.route.otherwise == "abstain" or not attempts:
+            return _finished(journey, plan, Outcome.ABSTAINED, reason)
+        if not candidates:
+            return _finished(journey, plan, Outcome.FAILED, reason)
+        chosen = best_effort(
+            candidates, lambda subject: self._calibrations.limits(subject, journey.query.task)
         )
+        return _finished(journey, plan, Outcome.DEGRADED, reason, chosen)
 
 
 def _timeout_ms(journey: Journey, plan: Itinerary, i: int) -> float | None:
@@ -245,7 +250,12 @@ async def _judged(
         prediction = replace(prediction, notes=(*prediction.notes, *notes))
     elif route.check is not None:
         verdict = backed(journey, stop, verdict, prediction)
-    journey.record(answer, verdict, prediction, evidence_ms, calibrated_map(prediction, stop.standing))
+    try:
+        trust = await calibrated_map_of(journey, prediction, stop.standing)
+    except NoTimeError:
+        trust = None
+        prediction = replace(prediction, notes=(*prediction.notes, NO_MAP))
+    journey.record(answer, verdict, prediction, evidence_ms, trust)
     return verdict, prediction
 
 

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from visionrouter.confidence.probes import Finding, Probe
-from visionrouter.engine.ask import Answer, Question, hear, put
+from visionrouter.engine.ask import Answer, Question, hear
 from visionrouter.engine.journey import Journey
 from visionrouter.engine.lane import Lane
 from visionrouter.engine.pace import NoTimeError
@@ -39,14 +39,19 @@ async def collect(
     """
     query = journey.query
     reading_ms = sum(journey.reserve_ms(inquiry.name) for inquiry in inquiries)
-    asking_ms = None if timeout_ms is None else max(0.0, timeout_ms - reading_ms)
-    waiting = [
-        (inquiry, questions, [_put(journey, inquiry.lane, question, asking_ms) for question in questions])
-        for inquiry in inquiries
-        for questions in (inquiry.probe.questions(query),)
-    ]
+    until_ms = None if timeout_ms is None else journey.deadline.elapsed_ms() + timeout_ms - reading_ms
     findings: list[Finding] = []
     notes: list[str] = []
+    waiting = []
+    for inquiry in inquiries:
+        try:
+            questions = await journey.compute(f"{inquiry.name}:ask", partial(inquiry.probe.questions, query))
+        except NoTimeError:
+            notes.append(_none(inquiry, Reason.DEADLINE_EXCEEDED))
+            continue
+        asking_ms = None if until_ms is None else max(0.0, until_ms - journey.deadline.elapsed_ms())
+        places = [_put(journey, inquiry.lane, question, asking_ms) for question in questions]
+        waiting.append((inquiry, questions, places))
     for inquiry, questions, places in waiting:
         answers = [
             place if isinstance(place, Answer) else await hear(place, journey.deadline, journey.waiter)
@@ -58,15 +63,19 @@ async def collect(
                 journey.answered[answer.lane.name] = answer
         predictions = [a.prediction for a in answers if a.prediction is not None]
         if len(predictions) < len(questions):
-            lost = next((a.failure.reason.value for a in answers if a.failure is not None), "no_backend")
-            notes.append(f"no_evidence:{inquiry.name}:{lost}")
+            lost = next((a.failure.reason for a in answers if a.failure is not None), Reason.NO_BACKEND)
+            notes.append(_none(inquiry, lost))
             continue
         read = partial(inquiry.probe.read, query, prediction, predictions)
         try:
             findings.append(await journey.compute(inquiry.name, read))
         except NoTimeError:
-            notes.append(f"no_evidence:{inquiry.name}:{Reason.DEADLINE_EXCEEDED.value}")
+            notes.append(_none(inquiry, Reason.DEADLINE_EXCEEDED))
     return _enriched(prediction, findings, notes)
+
+
+def _none(inquiry: Inquiry, why: Reason) -> str:
+    return f"no_evidence:{inquiry.name}:{why.value}"
 
 
 def _put(
@@ -78,7 +87,7 @@ def _put(
         return journey.answered[lane.name]
     if question is journey.query and lane.name in journey.open:
         return journey.open.pop(lane.name)
-    return put(lane, question, journey.deadline, timeout_ms)
+    return journey.question(lane, question, timeout_ms)
 
 
 def _enriched(prediction: Prediction, findings: Sequence[Finding], notes: Sequence[str]) -> Prediction:

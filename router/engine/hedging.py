@@ -110,9 +110,10 @@ def _after_ms(hedge: Hedge, primary: Lane, task: Task) -> float | None:
 async def _first(journey: Journey, questions: Sequence[Question], most_ms: float | None) -> None:
     """Wait until one of the questions is answered or out of time, for `most_ms` at most."""
     begun_ms = journey.deadline.elapsed_ms()
-    times = [
-        left for left in (most_ms, *(left_ms(q, journey.deadline) for q in questions)) if left is not None
-    ]
+    times = [left for left in (left_ms(q, journey.deadline) for q in questions) if left is not None]
+    times = times or [q.lane.worker.patience_s() * 1000 for q in questions]
+    if most_ms is not None:
+        times.append(most_ms)
     jobs = [question.job.future for question in questions if question.job is not None]
-    await journey.waiter.first(jobs, min(times) / 1000 if times else None)
+    await journey.waiter.first(jobs, min(times) / 1000)
     journey.waited_ms += journey.deadline.elapsed_ms() - begun_ms

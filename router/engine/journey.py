@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 from visionrouter.engine.ask import Answer, Question, failure, hear, put
@@ -18,14 +19,15 @@ from visionrouter.schema.request import Query
 from visionrouter.schema.result import Candidate
 
 T = TypeVar("T")
-LONG_MS = 1.0
-"""Work above this leaves the event loop."""
+SHORT_MS = 1.0
+"""Work up to this is done on the event loop, or on the caller's thread."""
 
 
 @dataclass(slots=True)
 class Journey:
     """`tags` are the request's. `open`: the query put to a backend, not heard yet; `answered`: what each said to it, in
-    the order they were heard; `judged`: what came of the stops that were judged. `notes` tell of the journey as a whole.
+    the order they were heard; `judged`: what came of the stops that were judged. `attempt_ms`: what the route gives every
+    attempt, None where it does not say. `notes` tell of the journey as a whole.
     `waited_ms`: time spent waiting for backends, so that what is left of the request's is the router's own."""
 
     query: Query
@@ -33,6 +35,7 @@ class Journey:
     deadline: Deadline
     waiter: Waiter
     pace: Pace
+    attempt_ms: float | None = None
     attempts: list[Attempt] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     answered: dict[str, Answer] = field(default_factory=dict)
@@ -47,43 +50,48 @@ class Journey:
 
     def reserve_ms(self, work: str) -> float:
         """What to keep of the time for the router's own work; nothing where that leaves the backends less than half."""
-        expected_ms, left_ms = self.pace.ms(work, self.megapixels), self.deadline.left_ms()
+        expected_ms, left_ms = self.pace.ms(work, self.megapixels) or 0.0, self.deadline.left_ms()
         return 0.0 if left_ms is None or 2 * expected_ms > left_ms else expected_ms
 
     async def compute(self, work: str, what: Callable[[], T]) -> T:
-        """The result of the router's own work of that name; where it is known to take long, no event loop waits for it.
+        """The result of the router's own work of that name. What is known to be short is done here and now; anything else
+        on a thread of its own, so that it holds up nobody, and the deadline does not wait for it.
 
-        Raises `NoTimeError` where it would not be done by the deadline.
+        Raises `NoTimeError` where it is not done by the deadline, or would not be.
         """
         expected_ms = self.pace.ms(work, self.megapixels)
-        if expected_ms <= LONG_MS:
+        if expected_ms is not None and expected_ms <= SHORT_MS:
             return self._timed(work, what)
-
-        def on_a_core() -> T:
-            with self.pace.core(self._spare_s(work, expected_ms)):
-                return self._timed(work, what)
-
-        self._spare_s(work, expected_ms)
-        return await self.waiter.compute(on_a_core)
-
-    def _spare_s(self, work: str, expected_ms: float) -> float | None:
-        """How long the work may wait. Raises `NoTimeError` where it may not even begin."""
         left_ms = self.deadline.left_ms()
-        if left_ms is None:
-            return None
-        if left_ms < expected_ms:
+        self._check_time(work, expected_ms)
+        future = self.pace.submit(partial(self._in_its_turn, work, what, expected_ms))
+        try:
+            return await self.waiter.wait(future, None if left_ms is None else left_ms / 1000)
+        except TimeoutError:
+            raise NoTimeError from None
+
+    def _in_its_turn(self, work: str, what: Callable[[], T], expected_ms: float | None) -> T:
+        self._check_time(work, expected_ms)
+        return self._timed(work, what)
+
+    def _check_time(self, work: str, expected_ms: float | None) -> None:
+        left_ms = self.deadline.left_ms()
+        if left_ms is not None and left_ms <= (expected_ms or 0.0):
             self.pace.forget(work)
             raise NoTimeError
-        return (left_ms - expected_ms) / 1000
 
     def _timed(self, work: str, what: Callable[[], T]) -> T:
         with self.pace.learn(work, self.megapixels):
             return what()
 
+    def question(self, lane: Lane, query: Query, timeout_ms: float | None) -> Question:
+        """Put any query to a lane."""
+        return put(lane, query, self.deadline, timeout_ms, self.attempt_ms)
+
     def put(self, lane: Lane, timeout_ms: float | None) -> Question:
         """Put the query to a lane, to be heard later."""
         begun_ms = self.deadline.elapsed_ms()
-        question = put(lane, self.query, self.deadline, timeout_ms)
+        question = self.question(lane, self.query, timeout_ms)
         self.open[lane.name] = question
         self.waited_ms += self.deadline.elapsed_ms() - begun_ms  # an inline backend answers at once
         return question

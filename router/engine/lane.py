@@ -27,7 +27,9 @@ class Lane:
 
     @staticmethod
     def of(backend: Backend, options: EngineOptions) -> Lane:
-        worker = Worker(backend, options.queue_limit, options.batch_wait_ms, options.fair_by)
+        worker = Worker(
+            backend, options.queue_limit, options.batch_wait_ms, options.fair_by, options.hang_limit_ms
+        )
         return Lane(backend, worker, Breaker(options.breaker))
 
     def state(self) -> LaneState:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from visionrouter.confidence.calibrations import mended_subject
 from visionrouter.confidence.gate import Standing, calibrated_map, decide
-from visionrouter.engine.ask import Answer, hear, put
+from visionrouter.engine.ask import Answer, hear
 from visionrouter.engine.journey import Journey
 from visionrouter.engine.lane import Lane
 from visionrouter.engine.pace import NoTimeError
@@ -32,6 +33,9 @@ from visionrouter.schema.route import Regions, Route
 from visionrouter.schema.task import Task
 
 DENSE = frozenset({Task.DEPTH, Task.NORMALS, Task.SEMANTIC})
+NO_MAP = f"no_confidence_map:{Reason.DEADLINE_EXCEEDED.value}"
+"""Note of an answer whose calibrated confidence of each pixel would not be known by the deadline."""
+NOT_IN_TIME = f"not_mended:{Reason.DEADLINE_EXCEEDED.value}"
 _CROPPED_SHARE = 0.5
 
 
@@ -49,11 +53,16 @@ async def mended(
     That is: the task is not dense, there is no confidence map, nothing or too much is in doubt, or the patch gave no
     answer; what stands in the way is noted on the attempt. `standing` is that of the mended answer.
     """
-    trust = calibrated_map(prediction, base.standing)
-    trust = prediction.evidence.confidence_map if trust is None else trust
-    if route.regions is None or journey.query.task not in DENSE or trust is None:
+    regions = route.regions
+    if regions is None or journey.query.task not in DENSE or prediction.evidence.confidence_map is None:
         return None
-    spots, why_not = _spots(trust, route.regions)
+    try:
+        trust = await calibrated_map_of(journey, prediction, base.standing)
+        trust = prediction.evidence.confidence_map if trust is None else trust
+        spots, why_not = await journey.compute("doubt", partial(_spots, trust, regions))
+    except NoTimeError:
+        journey.note(base.lane.name, NOT_IN_TIME)
+        return None
     if spots is None:
         journey.note(base.lane.name, why_not)
         return None
@@ -64,9 +73,9 @@ async def mended(
     payload = prediction.payload
     assert isinstance(payload, DepthMap | NormalMap | Segmentation)
     try:
-        merged, _ = await journey.compute("mend", lambda: mend(payload, patches, spots, trust))
+        merged, _ = await journey.compute("mend", partial(mend, payload, patches, spots, trust))
     except NoTimeError:
-        journey.note(base.lane.name, f"not_mended:{Reason.DEADLINE_EXCEEDED.value}")
+        journey.note(base.lane.name, NOT_IN_TIME)
         return None
     joined = Prediction(
         merged.payload,
@@ -82,14 +91,26 @@ async def mended(
         (*prediction.notes, *merged.notes),
     )
     verdict = decide(joined, route.accept, standing, journey.tags, route.uncertified)
+    try:
+        joined_trust = await calibrated_map_of(journey, joined, standing)
+    except NoTimeError:
+        joined_trust = None
+        joined = replace(joined, notes=(*joined.notes, NO_MAP))
     return Candidate(
         mended_subject(base.lane.name, patch.name),
         joined,
         verdict,
         (base.lane.name, patch.name),
         source_map=merged.source_map,
-        confidence_map=calibrated_map(joined, standing),
+        confidence_map=joined_trust,
     )
+
+
+async def calibrated_map_of(journey: Journey, prediction: Prediction, standing: Standing) -> F32 | None:
+    """`calibrated_map`, off the event loop. Raises `NoTimeError`."""
+    if standing.pixels is None:
+        return None
+    return await journey.compute("confidence_map", partial(calibrated_map, prediction, standing))
 
 
 def _spots(trust: F32, regions: Regions) -> tuple[Spots | None, str]:
@@ -115,7 +136,7 @@ async def _patches(
         return _as_patches([(whole, None)])
     deadline, waiter = journey.deadline, journey.waiter
     begun_ms = deadline.elapsed_ms()
-    asked = [put(lane, _crop(journey.query, box), deadline, timeout_ms) for box in boxes]
+    asked = [journey.question(lane, _crop(journey.query, box), timeout_ms) for box in boxes]
     answers = [await hear(question, deadline, waiter) for question in asked]
     journey.waited_ms += deadline.elapsed_ms() - begun_ms
     return _as_patches(list(zip(answers, boxes, strict=True)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from visionrouter.backends.base import Reuse
@@ -14,13 +15,15 @@ class EngineOptions:
     """How every lane is run. Raises `SchemaError` for what cannot be.
 
     `queue_limit`: jobs that may wait for one backend or run on it. `batch_wait_ms`: how long a batch that is not full
-    waits for company. `fair_by`: the tag whose values take turns in a queue ("camera"). `breaker`: when a backend is
-    left alone.
+    waits for company. `fair_by`: the tag whose values take turns in a queue ("camera"). `hang_limit_ms`: how long a batch,
+    or the reading of weights, may take before requests without a deadline give the backend up. `breaker`: when a backend
+    is left alone.
     """
 
     queue_limit: int = 64
     batch_wait_ms: float = 0.0
     fair_by: str | None = None
+    hang_limit_ms: float = 300_000.0
     breaker: BreakerOptions = field(default_factory=BreakerOptions)
 
     def __post_init__(self) -> None:
@@ -28,6 +31,8 @@ class EngineOptions:
             raise SchemaError(f"queue_limit is {self.queue_limit}; a queue takes at least 1")
         if not 0 <= self.batch_wait_ms < 60_000:
             raise SchemaError(f"batch_wait_ms is {self.batch_wait_ms}; give 0 to 60000 milliseconds")
+        if not 0 < self.hang_limit_ms < math.inf:
+            raise SchemaError(f"hang_limit_ms is {self.hang_limit_ms}; give a number of milliseconds over 0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,31 @@
-"""What the router's own arithmetic takes, learnt as it goes: it must end by the deadline as the backends must.
+"""What the router's own arithmetic takes, learnt as it goes, and the threads that do what takes long.
 
-Long work runs so many at a time as there are cores. More would only make each take longer than it was known to.
+There are as many threads as cores. More would only make each piece take longer than it was known to.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from time import perf_counter
+from typing import TypeVar
 
 from visionrouter.fork import renew_after_fork
 
+T = TypeVar("T")
 _UP, _DOWN = 0.5, 0.1
 """Weight of a new time above, and below, what was known."""
 _MARGIN = 1.5
 _FORGOTTEN = 0.01
 """Of what is known, each time that the work is left undone for it: else one slow time could end it for good."""
+_THREADS = "visionrouter-arithmetic"
 
 
 class NoTimeError(Exception):
-    """The work would not be done in time, and was not begun."""
+    """The work was not begun since it would not be done in time, or it was not done in time and is discarded."""
 
 
 class Pace:
@@ -32,7 +36,7 @@ class Pace:
     """
 
     def __init__(self, cores: int | None = None) -> None:
-        self._ms: dict[str, float] = {}
+        self._ms: dict[str, float | None] = {}
         self._cores = cores or os.cpu_count() or 1
         self._start_anew()
         renew_after_fork(self)
@@ -41,11 +45,12 @@ class Pace:
         self._start_anew()
 
     def _start_anew(self) -> None:
-        self._free = threading.BoundedSemaphore(self._cores)
+        self._pool = ThreadPoolExecutor(self._cores, _THREADS)
 
-    def ms(self, work: str, megapixels: float) -> float:
-        """What the work may take on an image of that size, with a margin; 0 where nothing is known."""
-        return _MARGIN * self._ms.get(work, 0.0) * megapixels
+    def ms(self, work: str, megapixels: float) -> float | None:
+        """What the work may take on an image of that size, with a margin; None where nothing is known."""
+        known = self._ms.get(work)
+        return None if known is None else _MARGIN * known * megapixels
 
     @contextmanager
     def learn(self, work: str, megapixels: float) -> Iterator[None]:
@@ -54,21 +59,27 @@ class Pace:
         yield
         taken = (perf_counter() - begun_s) * 1000 / max(megapixels, 1e-6)
         known = self._ms.get(work)
-        if known is None:
-            self._ms[work] = 0.0
-        else:
+        if known is not None:
             self._ms[work] = known + (_UP if taken > known else _DOWN) * (taken - known)
+        else:
+            self._ms[work] = taken if work in self._ms else None
 
-    @contextmanager
-    def core(self, most_s: float | None) -> Iterator[None]:
-        """One core for long work. Raises `NoTimeError` where none is free within so many seconds."""
-        if not self._free.acquire(timeout=most_s):
-            raise NoTimeError
+    def submit(self, what: Callable[[], T]) -> Future[T]:
+        """Have long work done on a thread of its own; here and now by those who are still on their way after `close`."""
         try:
-            yield
-        finally:
-            self._free.release()
+            return self._pool.submit(what)
+        except RuntimeError:
+            done: Future[T] = Future()
+            done.set_result(what())
+            return done
 
     def forget(self, work: str) -> None:
         """The work was left undone since it would take too long."""
-        self._ms[work] = (1 - _FORGOTTEN) * self._ms.get(work, 0.0)
+        known = self._ms.get(work)
+        if known is not None:
+            self._ms[work] = (1 - _FORGOTTEN) * known
+
+    def close(self) -> None:
+        """End the threads, once they have done what they were given. Idempotent."""
+        is_one_of_them = threading.current_thread().name.startswith(_THREADS)  # it cannot wait for itself
+        self._pool.shutdown(wait=not is_one_of_them, cancel_futures=True)

@@ -6,10 +6,13 @@ runs one to its end with no event loop; under `AsyncWaiter` they are ordinary as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
+from time import perf_counter
 from typing import Any, Protocol, TypeVar
+
+from visionrouter.engine.lateness import Lateness
 
 T = TypeVar("T")
 
@@ -27,18 +30,20 @@ class Waiter(Protocol):
 
     async def gather(self, parts: Sequence[Coroutine[Any, Any, T]]) -> list[T]: ...
 
-    async def compute(self, work: Callable[[], T]) -> T:
-        """What long arithmetic gives; it holds up nobody else."""
-        ...
-
 
 class BlockingWaiter:
-    """Blocks the calling thread. Parts of a plan run one after the other."""
+    """Blocks the calling thread. Parts of a plan run one after the other. `lateness` learns of waits that ran out."""
+
+    def __init__(self, lateness: Lateness | None = None) -> None:
+        self._lateness = lateness or Lateness()
 
     async def wait(self, future: Future[T], timeout_s: float | None) -> T:
+        begun_s = perf_counter()
         try:
             return future.result(timeout_s)
         except TimeoutError:
+            if not future.done():
+                _learn(self._lateness, begun_s, timeout_s)
             future.cancel()
             raise
 
@@ -48,12 +53,12 @@ class BlockingWaiter:
     async def gather(self, parts: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         return [await part for part in parts]
 
-    async def compute(self, work: Callable[[], T]) -> T:
-        return work()
-
 
 class AsyncWaiter:
-    """Yields to the running event loop. Parts of a plan run side by side."""
+    """Yields to the running event loop. Parts of a plan run side by side. `lateness` learns of waits that ran out."""
+
+    def __init__(self, lateness: Lateness | None = None) -> None:
+        self._lateness = lateness or Lateness()
 
     async def wait(self, future: Future[T], timeout_s: float | None) -> T:
         import asyncio
@@ -63,8 +68,14 @@ class AsyncWaiter:
         wrapped = asyncio.wrap_future(future)
         if timeout_s is None:
             return await wrapped
-        async with asyncio.timeout(timeout_s):
-            return await wrapped
+        begun_s = perf_counter()
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await wrapped
+        except TimeoutError:
+            if wrapped.cancelled():
+                _learn(self._lateness, begun_s, timeout_s)
+            raise
 
     async def first(self, futures: Sequence[Future[Any]], timeout_s: float | None) -> None:
         import asyncio
@@ -88,10 +99,10 @@ class AsyncWaiter:
             tasks = [group.create_task(part) for part in parts]
         return [task.result() for task in tasks]
 
-    async def compute(self, work: Callable[[], T]) -> T:
-        import asyncio
 
-        return await asyncio.to_thread(work)
+def _learn(lateness: Lateness, begun_s: float, timeout_s: float | None) -> None:
+    if timeout_s is not None:
+        lateness.learn((perf_counter() - begun_s - timeout_s) * 1000)
 
 
 def drive(coroutine: Coroutine[Any, Any, T]) -> T:

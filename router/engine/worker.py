@@ -9,6 +9,7 @@ from concurrent.futures import InvalidStateError
 from time import perf_counter
 
 from visionrouter.backends.base import Backend
+from visionrouter.engine.contract import check_prediction
 from visionrouter.engine.queue import FairQueue, Job
 from visionrouter.fork import renew_after_fork
 from visionrouter.schema.errors import BackendError, ClosedError, ForkedError, LostError
@@ -22,7 +23,7 @@ of which nothing is known, a minute."""
 
 
 class Worker:
-    """Calls a backend on its own thread, in batches of what is waiting.
+    """Calls a backend on its own thread, in batches of what is waiting, and holds its answers to the output contract.
 
     The queue holds at most `queue_limit` jobs, waiting or running; how it sheds and shares is told in `FairQueue`. A
     batch that is not full waits up to `batch_wait_ms` for company, never past the latest start of a job in it: its due
@@ -35,12 +36,18 @@ class Worker:
     """
 
     def __init__(
-        self, backend: Backend, queue_limit: int = 64, batch_wait_ms: float = 0.0, fair_by: str | None = None
+        self,
+        backend: Backend,
+        queue_limit: int = 64,
+        batch_wait_ms: float = 0.0,
+        fair_by: str | None = None,
+        hang_limit_ms: float = 300_000.0,
     ) -> None:
         self.backend = backend
         self.queue_limit = queue_limit
         self._hold_s = batch_wait_ms / 1000
         self._fair_by = fair_by
+        self._hang_s = hang_limit_ms / 1000
         self._loaded = self._closed = self._weights_of_another = False
         self._start_anew()
         renew_after_fork(self)
@@ -56,6 +63,7 @@ class Worker:
         self.late = 0
         self._waited_s = 0.0
         self._typical_s: float | None = None
+        self._took_s: float | None = None
         self._began_s: float | None = None
         self._ended_s = 0.0
 
@@ -91,6 +99,16 @@ class Worker:
             return False
         most_s = _STUCK_AT_FIRST_S if typical_s is None else max(_STUCK_S, _STUCK_TIMES * typical_s)
         return perf_counter() - began_s > most_s
+
+    def in_hand_s(self) -> float:
+        """How long the batch in hand has been there, loading included; 0 where there is none."""
+        took_s = self._took_s
+        return 0.0 if took_s is None else perf_counter() - took_s
+
+    def patience_s(self) -> float:
+        """How much longer to wait for the batch in hand where nothing else limits the wait; 0 or less once it hangs: it
+        takes longer than the hang limit, and ten times what one lately took."""
+        return max(self._hang_s, _STUCK_TIMES * (self._typical_s or 0.0)) - self.in_hand_s()
 
     def submit(self, query: Query, due_s: float = math.inf) -> Job:
         """Queue a query, or answer it here where the backend is inline. Raises `OverloadedError` or `ClosedError`.
@@ -156,7 +174,7 @@ class Worker:
             self.queue.done(len(batch))
 
     def _run(self, batch: Sequence[Job]) -> None:
-        started_s = perf_counter()
+        self._took_s = started_s = perf_counter()
         for job in batch:
             job.started_s = started_s
         self._waited_s += _NEWEST * (started_s - batch[0].enqueued_s - self._waited_s)
@@ -164,11 +182,12 @@ class Worker:
             self._load()
         except BaseException as error:
             self._fail(batch, error)
+            self._took_s = None
             self._ended_s = perf_counter()
             return
         self._began_s = began_s = perf_counter()
         self._predict(batch)
-        self._began_s = None
+        self._took_s = self._began_s = None
         self._ended_s = ended_s = perf_counter()
         taken_s = ended_s - began_s
         typical_s = taken_s if self._typical_s is None else self._typical_s
@@ -203,7 +222,12 @@ class Worker:
                     self._predict([job])
             return
         for job, prediction in zip(jobs, predictions, strict=True):
-            job.future.set_result(prediction)
+            try:
+                check_prediction(job.query, prediction)
+            except Exception as error:
+                self._fail([job], error)
+            else:
+                job.future.set_result(prediction)
 
     @staticmethod
     def _fail(jobs: Sequence[Job], error: BaseException) -> None:

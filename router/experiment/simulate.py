@@ -24,7 +24,16 @@ from visionrouter.schema.route import Accept, Limits, Route
 from visionrouter.schema.task import Instruction, Task
 
 _UNDERSTOOD = frozenset(
-    {"try_", "accept", "on_error", "otherwise", "attempt_timeout_ms", "reserve_ms", "deadline_ms"}
+    {
+        "try_",
+        "accept",
+        "on_error",
+        "otherwise",
+        "attempt_timeout_ms",
+        "reserve_ms",
+        "reserve_share",
+        "deadline_ms",
+    }
 )
 _FACTS = frozenset(
     {
@@ -254,12 +263,13 @@ def _walk(
             return Simulated(selected.rule, tuple(path), outcome, reason, backend, spent_ms)
         if not predicted and route.on_error == "abstain":
             return Simulated(selected.rule, tuple(path), Outcome.ABSTAINED, reason, None, spent_ms)
-    if route.otherwise == "best_effort" and predictions:
-        outcome = Outcome.DEGRADED
+    if len(choices) > 1:
+        reason = Reason.EXHAUSTED if predictions else Reason.NO_ANSWER
+    if route.otherwise == "abstain" or not choices:
+        outcome = Outcome.ABSTAINED
     else:
-        outcome = Outcome.ABSTAINED if predictions or not choices else Outcome.FAILED
-    last = reason if len(choices) <= 1 else Reason.EXHAUSTED
-    return Simulated(selected.rule, tuple(path), outcome, last, None, spent_ms)
+        outcome = Outcome.DEGRADED if predictions else Outcome.FAILED
+    return Simulated(selected.rule, tuple(path), outcome, reason, None, spent_ms)
 
 
 def _unknown(

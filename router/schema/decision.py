@@ -18,7 +18,7 @@ class Outcome(StrEnum):
     MERGED = "merged"  # joined from several
     ABSTAINED = "abstained"  # nothing passed, and the route says "I don't know"
     DEGRADED = "degraded"  # nothing passed; the best effort is given, not vouched for
-    FAILED = "failed"  # no backend gave anything
+    FAILED = "failed"  # the best effort was wanted, and no backend gave anything
 
 
 class VerdictKind(StrEnum):
@@ -74,7 +74,8 @@ class Reason(StrEnum):
     # the route
     LICENCE_DENIED = "licence_denied"
     NO_BACKEND = "no_backend"
-    EXHAUSTED = "exhausted"
+    EXHAUSTED = "exhausted"  # there were answers, and none passed
+    NO_ANSWER = "no_answer"  # several were asked, and none gave anything
 
 
 class VariantReason(StrEnum):

@@ -165,8 +165,8 @@ class Route:
 
     `try_`: asked in this order until one passes. `on_error`: what an attempt that raised does to the rest.
     `attempt_timeout_ms`: cap of one attempt. `reserve_ms`: of the deadline, what the first attempt must leave to those
-    after it, which share it. `deadline_ms`: budget of a request that brings none. `evidence`: probes paid for beyond what an answer brings.
-    `check`: a second opinion on every answer. `regions`: None where a fallback is always whole. `merge`: all are asked,
+    after it, which share it; or `reserve_share`: what each must leave to those after it, as a share of what is left.
+    `deadline_ms`: budget of a request that brings none. `evidence`: probes paid for beyond what an answer brings. `check`: a second opinion on every answer. `regions`: None where a fallback is always whole. `merge`: all are asked,
     and what several of them vouch for is merged. `hedge`: None where nobody is asked before the one before has answered.
     """
 
@@ -176,6 +176,7 @@ class Route:
     otherwise: Otherwise = "abstain"
     attempt_timeout_ms: float | None = None
     reserve_ms: float = 0.0
+    reserve_share: float = 0.0
     deadline_ms: float | None = None
     evidence: tuple[ProbeName, ...] = ()
     check: CrossCheck | None = None
@@ -184,12 +185,22 @@ class Route:
     merge: bool = False
     hedge: Hedge | None = None
 
+    @property
+    def reserve(self) -> str:
+        """What of the deadline is kept for those who come later, in words; empty where nothing is."""
+        if self.reserve_share:
+            return f"each leaves {self.reserve_share:.0%} of what is left of the deadline to those after it"
+        return (
+            f"the first leaves {self.reserve_ms:g} ms of the deadline to those after it"
+            if self.reserve_ms
+            else ""
+        )
+
     def kept_ms(self, place: int, stops: int, left_ms: float | None) -> float:
         """Of `left_ms` of the deadline (None without one), what the stop at `place` must leave to those after it: the
         first the reserve, a later one no more than their even share."""
         after = stops - place - 1
-        if not after:
+        if not after or left_ms is None:
             return 0.0
-        if not place or left_ms is None:
-            return self.reserve_ms
-        return min(self.reserve_ms, left_ms * after / (after + 1))
+        kept_ms = self.reserve_ms + self.reserve_share * left_ms  # a policy sets one of them
+        return min(kept_ms, left_ms * after / (after + 1)) if place else kept_ms

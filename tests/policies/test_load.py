@@ -91,6 +91,11 @@ MISTAKES = {
         edit("reserve_ms: 100", "hedge_after: {wait: 20, budget: 1.5}"), "hedge_after.budget", "less than 1",
     ),
     "hedge where all are asked": (edit("reserve_ms: 100", "hedge_after: 5\n      merge: true"), "rules[0].route", "nobody to hedge"),
+    "reserve of all": (edit("reserve_ms: 100", "reserve_share: 1"), "rules[0].route.reserve_share", "less than 1"),
+    "reserve as a per cent": (edit("reserve_ms: 100", "reserve_share: 50%"), "reserve_share", 'got "50%"'),
+    "two reserves": (
+        edit("reserve_ms: 100", "reserve_ms: 100\n      reserve_share: 0.5"), "rules[0].route", "drop one of the two",
+    ),
     "reserve over deadline": (edit("reserve_ms: 100", "reserve_ms: 2000"), "rules[0].route", "leaves nothing"),
     "future version": (edit("version: 1", "version: 2"), ":2: schema_version", "2 is not one of 1"),
     "bad name": (edit("name: street", "name: 'my street'"), ":3: name", "is not a name"),
@@ -166,6 +171,9 @@ def test_presets_do_what_their_names_say():
     assert tried["specialist-only"] == ["specialist"]
     assert {name for name, route in routes.items() if route.otherwise == "abstain"} == {"safety-critical"}
     assert all(route.accept == BY_LIMITS for route in routes.values())
+    reserves = {name: route.reserve_share for name, route in routes.items()}
+    assert reserves.pop("generative-first") == 0.25
+    assert set(reserves.values()) == {0.5}
     (split,), (beside,) = (load_policy(name).experiment for name in ("ab", "shadow"))
     assert ([arm.weight for arm in split.arms], split.shadow) == ([0.5, 0.5], 0)
     assert ([arm.weight for arm in beside.arms], beside.shadow) == ([1, 0], 0.1)
@@ -224,10 +232,13 @@ routes = st.fixed_dictionaries(
         "on_error": st.sampled_from(["continue", "abstain"]),
         "otherwise": st.sampled_from(["abstain", "best_effort"]),
         "attempt_timeout_ms": st.integers(1, 10_000) | st.floats(0.5, 1e4),
-        "reserve_ms": st.integers(0, 500),
         "deadline_ms": st.integers(501, 10_000),
     },
 )
+reserves = st.fixed_dictionaries({}, optional={"reserve_ms": st.integers(0, 500)}) | st.fixed_dictionaries(
+    {"reserve_share": st.floats(0, 0.99)}
+)
+routes = st.tuples(routes, reserves).map(lambda parts: {**parts[0], **parts[1]})
 whens = st.sampled_from(
     ["true", "image.width > 3", 'request.task == "pose"', '"a" in request.tags && !request.has_prompts']
 )

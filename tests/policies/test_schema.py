@@ -16,7 +16,8 @@ def test_it_is_json_and_names_the_keys_as_yaml_writes_them():
     assert schema["required"] == ["schema_version", "name", "default"]
     route = schema["$defs"]["RouteModel"]
     assert list(route["properties"]) == [
-        "try", "accept", "on_error", "otherwise", "attempt_timeout_ms", "reserve_ms", "deadline_ms",
+        "try", "accept", "on_error", "otherwise", "attempt_timeout_ms", "reserve_ms", "reserve_share",
+        "deadline_ms",
         "evidence", "check_with", "fallback", "uncertified", "merge", "hedge_after",
     ]  # fmt: skip
     assert route["required"] == ["try"]

@@ -98,7 +98,14 @@ def test_when_every_backend_fails_it_says_so():
     with router(first(BROKEN), second(BROKEN), policy="default") as made:
         result = made.run(PHOTO, "find the dog")
     assert (result.outcome, result.payload) == (Outcome.FAILED, None)
+    assert result.decision.reason is Reason.NO_ANSWER
     assert [a.error for a in result.decision.attempts] == ["RuntimeError: cable cut"] * 2
+
+
+def test_a_route_that_abstains_does_so_too_where_every_backend_fails():
+    with router(first(BROKEN), second(BROKEN)) as made:
+        result = made.run(PHOTO, "find the dog")
+    assert (result.outcome, result.decision.reason) == (Outcome.ABSTAINED, Reason.NO_ANSWER)
 
 
 def test_no_backend_for_the_task():
@@ -148,7 +155,7 @@ def test_one_deadline_holds_over_all_attempts():
         started = time.perf_counter()
         result = made.run(PHOTO, "find the dog", deadline_ms=100)
         assert time.perf_counter() - started < 1.5
-    assert result.outcome is Outcome.FAILED
+    assert (result.outcome, result.decision.reason) == (Outcome.ABSTAINED, Reason.DEADLINE_EXCEEDED)
     assert [a.verdict.reason for a in result.decision.attempts] == [Reason.DEADLINE_EXCEEDED] * 2
 
 
@@ -163,6 +170,21 @@ def test_reserved_time_is_left_to_the_fallback():
     assert result.outcome is Outcome.FELL_BACK
     assert result.decision.attempts[0].verdict.reason is Reason.TIMEOUT
     assert result.decision.deadline_ms == 5000
+
+
+def test_a_share_of_any_deadline_is_left_to_the_fallback():
+    policy = {
+        "schema_version": 1,
+        "name": "reserve",
+        "default": {"route": {"try": ["first", "second"], "reserve_share": 0.9}},
+    }
+    hangs = first(Answer(latency_ms=1500), inline=False)
+    with router(hangs, second(inline=False), policy=policy) as made:
+        result = made.run(PHOTO, "find the dog", deadline_ms=3000)
+        assert made.states()["first"].calls.failures == 0, "its route gave it no time of its own"
+    assert result.outcome is Outcome.FELL_BACK
+    assert result.decision.attempts[0].verdict.reason is Reason.TIMEOUT
+    assert 250 <= result.decision.attempts[0].latency_ms < 1500
 
 
 def test_a_late_answer_of_an_inline_backend_is_discarded():

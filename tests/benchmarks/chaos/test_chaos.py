@@ -39,7 +39,7 @@ def rows_of(policy, faults, task=Task.DEPTH, **options):
 
 @pytest.fixture(scope="module")
 def safe():
-    return rows_of("safety-critical", tuple(Fault))
+    return rows_of("safety-critical", tuple(Fault), deadline_ms=800.0)
 
 
 @pytest.mark.parametrize("cell", MATRIX)
@@ -47,26 +47,24 @@ def test_safety_critical_ends_each_cell_in_an_agreed_answer_or_in_none(safe, cel
     row = safe[cell]
     assert not row.lost
     assert not row.wrong
-    if Outcome(row.outcome) in VOUCHED:
-        assert not [note for note in row.notes if note.startswith("unchecked")]
+    if row.where == "all" and row.fault is not Fault.SLOW:
+        assert row.outcome == Outcome.ABSTAINED
+        assert row.reason in ("no_answer", "deadline_exceeded", "disagreement")
     else:
-        assert row.outcome in (Outcome.ABSTAINED, Outcome.FAILED)
-        assert row.reason
+        assert Outcome(row.outcome) in VOUCHED, "one of three who fails costs no answer"
+        assert not [note for note in row.notes if note.startswith("unchecked")]
 
 
-def test_safety_critical_answers_where_one_of_three_fails_in_time(safe):
-    late = (Fault.TIMEOUT, Fault.HANG_IN_THREAD)
-    one = [row for row in safe.values() if row.where != "all" and row.fault not in late]
-    assert len(one) > 40
-    assert not [row for row in one if Outcome(row.outcome) not in VOUCHED]
-
-
-def test_with_a_time_for_each_attempt_one_who_never_answers_costs_no_answer():
-    route = {"try": ["specialist", "generative"], "check_with": {"backend": "any"}, "attempt_timeout_ms": 100}
+@pytest.mark.parametrize(
+    "more", [{"attempt_timeout_ms": 100}, {"reserve_share": 0.5}, {"reserve_ms": 250}, {}], ids=str
+)
+def test_where_time_is_kept_for_those_after_it_one_who_never_answers_costs_no_answer(more):
+    route = {"try": ["specialist", "generative"], "check_with": {"backend": "any"}, **more}
     policy = {"schema_version": 1, "name": "in-time", "default": {"route": route}}
     rows = rows_of(policy, (Fault.TIMEOUT, Fault.HANG_IN_THREAD))
-    assert {row.outcome for row in rows.values() if row.where == "all"} == {Outcome.FAILED}
-    assert not [r for r in rows.values() if r.where != "all" and Outcome(r.outcome) not in VOUCHED]
+    assert {row.outcome for row in rows.values() if row.where == "all"} == {Outcome.ABSTAINED}
+    unanswered = [r for r in rows.values() if r.where != "all" and Outcome(r.outcome) not in VOUCHED]
+    assert bool(unanswered) == (not more)
 
 
 def test_the_matrix_is_whole(safe):
@@ -87,18 +85,18 @@ def test_the_matrix_is_whole(safe):
         ("constant", "invalid_output"),
         ("corrupted_weights", "not_loaded"),
         ("full_queue", "overloaded"),
-        ("timeout", "deadline_exceeded"),
-        ("hang_in_thread", "deadline_exceeded"),
+        ("timeout", "timeout"),
+        ("hang_in_thread", "timeout"),
     ],
 )
 def test_each_fault_is_told_by_its_reason(safe, fault, noticed):
     row = safe[f"{fault} all"]
     assert noticed in row.noticed
-    assert row.outcome == Outcome.FAILED
+    assert row.outcome == Outcome.ABSTAINED
 
 
 def test_the_table_in_the_docs_is_what_the_command_prints(safe):
-    """But for the times, and for those who took the whole deadline."""
+    """But for the times."""
 
     def plain(line):
         return " ".join(re.sub(r"\s+\d+$", "", line).split())
@@ -106,9 +104,8 @@ def test_the_table_in_the_docs_is_what_the_command_prints(safe):
     told = {
         plain(line) for line in (Path(__file__).parents[3] / "docs" / "chaos.md").read_text().splitlines()
     }
-    printed = as_text([row for row in safe.values() if row.fault in {Fault.NONE, *AT_ONCE, *IN_PROCESS}])
-    lines = printed.splitlines()[:-2]
-    assert len(lines) == 54
+    lines = as_text(list(safe.values())).splitlines()[:-2]
+    assert len(lines) == 1 + len(MATRIX)
     assert not [line for line in map(plain, lines) if line not in told]
 
 
@@ -209,6 +206,23 @@ def test_weights_that_are_not_verified_are_found(monkeypatch):
     monkeypatch.setattr(faulty, "verify", lambda folder, digests: None)
     rows = rows_of("default", (Fault.CORRUPTED_WEIGHTS,))
     assert rows["corrupted_weights first: specialist-1"].noticed == ("within_limits",)
+
+
+def test_a_machine_that_stalls_once_is_no_loss(monkeypatch):
+    """Not even in the row that the others are held against."""
+    run_cell, stalled = running.run_cell, []
+
+    def stalling(made, cell):
+        row = run_cell(made, cell)
+        if cell.fault in stalled:
+            return row
+        stalled.append(cell.fault)
+        return replace(row, outcome=Outcome.FAILED, by=(), reason="deadline_exceeded")
+
+    monkeypatch.setattr(running, "run_cell", stalling)
+    rows = rows_of("default", (Fault.CLOCK_JUMP, Fault.DISK_FULL))
+    assert set(stalled) == {Fault.NONE, Fault.CLOCK_JUMP, Fault.DISK_FULL}
+    assert not [row for row in rows.values() if row.lost]
 
 
 def test_a_record_that_is_lost_without_a_word_is_found(monkeypatch):

@@ -124,6 +124,7 @@ def test_explain_needs_no_inference(shell):
     assert "composite, distance" in out
     assert "all red dog" in out
     assert out.count("good > licensed") == 2
+    assert out.count("each leaves 50% of what is left of the deadline to those after it") == 2
     code, out, _ = shell("explain", "photo.png", "depth map", "--profile", "fakes.yaml", "--json")
     assert json.loads(out)["routes"][0]["backends"] == ["good", "licensed"]
 

@@ -49,7 +49,7 @@ def test_a_wait_behind_others_who_are_answered_does_not_count():
     with routed(backend, timeout_ms=110) as router:
         results = asyncio.run(crowd(router, 20))
         state = router.states()["busy"]
-        late = [r for r in results if r.outcome is Outcome.FAILED]
+        late = [r for r in results if r.outcome is Outcome.ABSTAINED]
         assert len(late) > 10
         assert state.breaker == "closed"
         assert state.calls.failures <= 1, "but for one that was being answered when its time was up"
@@ -117,6 +117,63 @@ def test_deadlines_open_the_breaker_of_a_backend_that_is_stuck(monkeypatch):
         assert said(results)[0] is Reason.DEADLINE_EXCEEDED
         assert said(results)[-1] is Reason.BREAKER_OPEN
         backend.abort()
+
+
+def shared(backend, **options):
+    """A route that gives its first backend a tenth of the deadline, and no attempt a time of its own."""
+    route = {"try": [backend.spec.name, "well"], "accept": "always", "reserve_share": 0.9}
+    policy = {"schema_version": 1, "name": "p", "default": {"route": route}}
+    breaker = BreakerOptions(jitter=0, cooldown_s=60, failures_in_a_row=2)
+    return Router([backend, FakeBackend("well")], policy, options=EngineOptions(breaker=breaker, **options))
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_what_a_reserve_cuts_short_counts_only_where_the_backend_is_stuck(monkeypatch, hangs):
+    monkeypatch.setattr(workers, "_STUCK_S", 0.1)
+    backend = FaultyBackend(slow_ms=40)
+    with shared(backend) as router:
+        router.run(PHOTO, Task.DETECT)
+        options = {"tags": {"fault": "hang" if hangs else "slow"}, "deadline_ms": 150 if not hangs else 1500}
+        results = [router.run(PHOTO, Task.DETECT, **options) for _ in range(4)]
+        assert {result.sources for result in results} == {("well",)}
+        assert said(results)[0] is Reason.TIMEOUT
+        assert (said(results)[-1] is Reason.BREAKER_OPEN) == hangs
+        backend.abort()
+
+
+@pytest.mark.parametrize("way", ["run", "arun"])
+@pytest.mark.parametrize("hung", ["predicting", "loading", "hedged", "merged"])
+def test_without_a_deadline_a_hang_ends_at_its_limit(way, hung):
+    backend = FaultyBackend(load_fault="hang" if hung == "loading" else None)
+    also = {"hedged": {"hedge_after": 10}, "merged": {"merge": True}}.get(hung, {})
+    names = [backend.spec.name, "well"] if hung != "hedged" else [backend.spec.name, "other", "well"]
+    route = {"try": names, "accept": "always", **also}
+    policy = {"schema_version": 1, "name": "p", "default": {"route": route}}
+    other = FaultyBackend(inner=FakeBackend("other", inline=False), fault="hang")
+    made = Router([backend, other, FakeBackend("well")], policy, options=EngineOptions(hang_limit_ms=60))
+    with made as router:
+        if way == "run":
+            result = router.run(PHOTO, Task.DETECT, **HANG)
+        else:
+            result = asyncio.run(router.arun(PHOTO, Task.DETECT, **HANG))
+        attempts = {attempt.backend: attempt for attempt in result.decision.attempts}
+        assert result.sources == ("well",)
+        assert attempts["faulty"].verdict.reason is Reason.HUNG
+        assert "no end" in attempts["faulty"].verdict.detail
+        assert router.states()["faulty"].calls.failures == 1
+        backend.abort()
+        other.abort()
+
+
+def test_long_batches_are_no_hang_while_they_come_to_an_end():
+    backend = FakeBackend("slow", inline=False, batch_limit=1, script=Answer(latency_ms=30))
+    policy = {
+        "schema_version": 1,
+        "name": "p",
+        "default": {"route": {"try": ["slow"], "accept": "always"}},
+    }
+    with Router([backend], policy, options=EngineOptions(hang_limit_ms=100)) as router:
+        assert {result.outcome for result in asyncio.run(crowd(router, 8))} == {Outcome.ACCEPTED}
 
 
 @pytest.mark.parametrize("answers_before", [0, 1])

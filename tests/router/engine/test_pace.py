@@ -8,7 +8,8 @@ import pytest
 
 from visionrouter.backends.fake import Answer, FakeBackend
 from visionrouter.confidence.probes import PROBES
-from visionrouter.engine.pace import NoTimeError, Pace
+from visionrouter.engine.journey import Journey
+from visionrouter.engine.pace import Pace
 from visionrouter.router import Router
 from visionrouter.schema.decision import Outcome, Reason
 from visionrouter.schema.payload import DepthMap
@@ -39,7 +40,7 @@ def test_a_first_time_is_not_learnt_from_and_later_ones_are():
     pace = Pace()
     with pace.learn("w", 1.0):
         threading.Event().wait(0.02)
-    assert pace.ms("w", 1.0) == 0
+    assert pace.ms("w", 1.0) is None
     with pace.learn("w", 0.5):
         threading.Event().wait(0.02)
     assert pace.ms("w", 1.0) >= 0.5 * 20 / 0.5
@@ -48,12 +49,48 @@ def test_a_first_time_is_not_learnt_from_and_later_ones_are():
     assert 0 < pace.ms("w", 2.0) < before
 
 
-def test_only_so_many_cores_are_given_out():
-    pace = Pace(cores=1)
-    with pace.core(1.0), pytest.raises(NoTimeError), pace.core(0.01):
-        pass
-    with pace.core(0.0):
-        pass
+def test_there_are_so_many_threads_as_cores_and_none_after_the_end():
+    pace, gate = Pace(cores=1), threading.Event()
+    held, next_ = pace.submit(lambda: gate.wait(10)), pace.submit(threading.current_thread)
+    assert not next_.done()
+    gate.set()
+    assert held.result(10)
+    thread = next_.result(10)
+    assert thread is not threading.current_thread()
+    pace.close()
+    pace.close()
+    assert not thread.is_alive()
+    assert pace.submit(threading.current_thread).result(0) is threading.current_thread()
+
+
+def test_a_thread_of_its_own_may_close_it():
+    pace = Pace()
+    assert pace.submit(pace.close).result(10) is None
+
+
+@pytest.mark.parametrize("way", ["run", "arun"])
+@pytest.mark.parametrize("work", ["flip", "flip:ask", "cross_check", "merge"])
+def test_the_answer_does_not_wait_past_the_deadline_for_arithmetic(way, work, monkeypatch):
+    """Nor where nobody knows how long it takes."""
+    route = {"flip": {"evidence": ["flip"]}, "cross_check": {"check_with": {"backend": "any"}}}
+    deadline = {"deadline_ms": 200}
+    gate = threading.Event()
+    timed = Journey._timed
+
+    def slow(journey, name, what):
+        assert name != work or gate.wait(10)
+        return timed(journey, name, what)
+
+    with router(**route.get(work.removesuffix(":ask"), {"merge": True})) as made:
+        monkeypatch.setattr(Journey, "_timed", slow)
+        if way == "run":
+            result = made.run(PHOTO, "depth map", **deadline)
+        else:
+            result = asyncio.run(made.arun(PHOTO, "depth map", **deadline))
+        gate.set()
+    notes = [*result.decision.notes, *(n for a in result.decision.attempts for n in a.notes)]
+    assert [note for note in notes if note.endswith(":deadline_exceeded")]
+    assert (result.payload is None) == (work == "cross_check")
 
 
 def test_evidence_that_cannot_be_read_in_time_is_noted_and_not_believed():
@@ -87,7 +124,7 @@ def test_answers_that_cannot_be_merged_in_time_are_given_as_they_are():
         assert made.run(PHOTO, "depth map").outcome is Outcome.MERGED
 
 
-@pytest.mark.parametrize("known_ms", [0.0, 1e4])
+@pytest.mark.parametrize("known_ms", [0.0, 1e4, None])
 def test_long_work_leaves_the_event_loop(known_ms):
     threads = []
     with router(evidence=["flip"], accept="always") as made:

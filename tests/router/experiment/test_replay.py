@@ -119,19 +119,26 @@ def test_what_failed_for_the_state_of_the_moment_is_not_held_to_fail_again(reaso
     verdict = replace(attempt.verdict, reason=reason, gate="engine")
     recorded = replace(recorded, attempts=(replace(attempt, verdict=verdict),))
     said = simulate(recorded, [], policy("a"), known(backends(ALL)))
-    assert (said.outcome is Outcome.FAILED) == known_end
+    assert (said.outcome is Outcome.ABSTAINED) == known_end
     shadow = run({"a": ANSWERS[0]}, policy("a"))
     said = simulate(recorded, [shadow], policy("a"), known(backends(ALL)))
-    assert said.outcome is (Outcome.FAILED if known_end else Outcome.ACCEPTED)
+    assert said.outcome is (Outcome.ABSTAINED if known_end else Outcome.ACCEPTED)
 
 
 def test_a_shorter_timeout_times_out_what_took_longer():
     recorded = run({"a": Answer(latency_ms=20), "b": Answer()}, policy("a"))
     said = simulate(recorded, [], policy("a", attempt_timeout_ms=5), known(backends(ALL)))
-    assert (said.outcome, said.reason) == (Outcome.FAILED, Reason.TIMEOUT)
+    assert (said.outcome, said.reason) == (Outcome.ABSTAINED, Reason.TIMEOUT)
     assert said.latency_ms == 5
-    assert simulate(recorded, [], policy("a", deadline_ms=5), known(backends(ALL))).outcome is Outcome.FAILED
+    assert simulate(recorded, [], policy("a", deadline_ms=5), known(backends(ALL))).outcome is Outcome.ABSTAINED  # fmt: skip
     assert simulate(recorded, [], policy("a", deadline_ms=900), known(backends(ALL))).outcome is Outcome.ACCEPTED  # fmt: skip
+
+
+def test_what_takes_more_than_its_share_of_the_deadline_times_out():
+    recorded = run({"a": Answer(latency_ms=20), "b": Answer()}, policy("a", "b"))
+    said = simulate(recorded, [], policy("a", "b", deadline_ms=20, reserve_share=0.5), known(backends(ALL)))
+    assert said.latency_ms == pytest.approx(10)
+    assert (said.outcome, said.path, said.unknown) == (None, ("a", "b"), "b")
 
 
 RULES = {

@@ -90,8 +90,10 @@ def test_a_slow_shadow_delays_no_answer_and_past_its_queue_it_is_dropped():
     assert shadow.stats.done + shadow.stats.dropped == 50
 
 
-@pytest.mark.parametrize("error", [RuntimeError("down"), MemoryError()])
-def test_a_failing_shadow_fails_no_answer(error):
+@pytest.mark.parametrize(
+    ("error", "reason"), [(RuntimeError("down"), "backend_error"), (MemoryError(), "out_of_memory")]
+)
+def test_a_failing_shadow_fails_no_answer(error, reason):
     seen = Kept()
     with (
         Router(backends(Answer(error=error)), policy(weight=1.0)) as second,
@@ -100,7 +102,7 @@ def test_a_failing_shadow_fails_no_answer(error):
     ):
         assert router.run(PHOTO, Task.DETECT).answered
         shadow.flush()
-        assert seen[0].outcome == "failed"
+        assert (seen[0].outcome, seen[0].reason) == ("abstained", reason)
         shadow.close()
         assert router.run(PHOTO, Task.DETECT).answered
         assert shadow.stats.dropped == 1

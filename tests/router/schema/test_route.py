@@ -55,6 +55,7 @@ def test_a_choice_means_a_backend_or_all_of_a_kind():
 
 
 RESERVED = Route((Choice("any"),), reserve_ms=300.0)
+SHARED = Route((Choice("any"),), reserve_share=0.8)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +63,7 @@ RESERVED = Route((Choice("any"),), reserve_ms=300.0)
     [
         (0, 1, 1000.0, 0.0),
         (0, 3, 1000.0, 300.0),
-        (0, 2, None, 300.0),
+        (0, 2, None, 0.0),
         (1, 3, 900.0, 300.0),
         (1, 3, 300.0, 150.0),
         (1, 4, 300.0, 200.0),
@@ -72,6 +73,28 @@ RESERVED = Route((Choice("any"),), reserve_ms=300.0)
 )
 def test_the_first_keeps_the_reserve_and_the_others_share(place, stops, left_ms, kept_ms):
     assert RESERVED.kept_ms(place, stops, left_ms) == kept_ms
+
+
+@pytest.mark.parametrize(
+    ("place", "stops", "left_ms", "kept_ms"),
+    [
+        (0, 1, 1000.0, 0.0),
+        (0, 3, 1000.0, 800.0),
+        (0, 3, 10.0, 8.0),
+        (0, 2, None, 0.0),
+        (1, 3, 900.0, 450.0),
+        (1, 9, 800.0, 640.0),
+        (2, 3, 150.0, 0.0),
+    ],
+)
+def test_each_leaves_the_share_or_what_is_even(place, stops, left_ms, kept_ms):
+    assert SHARED.kept_ms(place, stops, left_ms) == pytest.approx(kept_ms)
+
+
+def test_a_reserve_reads_as_words():
+    assert RESERVED.reserve == "the first leaves 300 ms of the deadline to those after it"
+    assert SHARED.reserve == "each leaves 80% of what is left of the deadline to those after it"
+    assert Route((Choice("any"),)).reserve == ""
 
 
 def test_without_a_reserve_nothing_is_kept():
