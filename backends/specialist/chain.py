@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from visionrouter.backends.base import Backend, BackendSpec, Kind, Reuse
+from visionrouter.backends.base import Backend, BackendSpec, Kind, Reuse, Weights
 from visionrouter.backends.weights import combined_digest
 from visionrouter.schema.errors import BackendError, ProfileError
 from visionrouter.schema.payload import Segmentation
@@ -37,6 +37,9 @@ class Chain(Backend):
     def close(self) -> None:
         for part in self._parts:
             part.close()
+
+    def sources(self) -> tuple[Weights, ...]:
+        return tuple(dict.fromkeys(weights for part in self._parts for weights in part.sources()))
 
     def unavailable(self) -> str | None:
         return next((why for part in self._parts if (why := part.unavailable())), None)

@@ -122,6 +122,19 @@ def test_what_a_profile_calls_open_is_permissive():
         assert is_permissive(backend.spec.licence), backend.spec
 
 
+def test_words_and_masks_are_composed_of_a_detector_and_a_segmenter():
+    """Fetched as one, and asked before a segmenter that knows no words."""
+    import numpy as np
+
+    from visionrouter.router import Router
+
+    with Router.from_profile("open", "default") as router:
+        (route,) = router.explain(np.zeros((48, 64, 3), np.uint8), "segment every forklift").routes
+        parts = [router.backends[name].sources() for name in ("grounding_dino", "sam2")]
+        assert router.backends["grounded_sam"].sources() == (*parts[0], *parts[1])
+    assert route.backends[0] == "grounded_sam"
+
+
 def test_a_policy_leaves_denied_licences_out_and_explains_it(tmp_path):
     import numpy as np
 
