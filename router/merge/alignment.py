@@ -50,6 +50,10 @@ class Alignment:
 
         Sky stays sky. What would lie behind the camera or beyond infinity becomes NaN: the fit does not reach there.
         """
+        if self.space == "log":
+            nearer: F32 = source.values * np.float32(self.scale)
+            nearer[~(nearer > 0)] = np.nan
+            return nearer
         x = _in_space(source.values, source.unit, self.space)
         with np.errstate(invalid="ignore", divide="ignore"):
             line = self.scale * x + self.shift

@@ -54,10 +54,21 @@ def test_the_gate_vouches_at_home_and_keeps_silent_abroad(made):
     assert sum(s.loss > 0.1 for s in vouched if s.task == "depth") <= 2
 
 
-def test_plants_in_a_backend_that_nobody_vouches_for_are_never_believed(made):
-    rows = [p for p in made[2].planted if (p.system, p.backend) == ("safety-critical", "scene_unet")]
-    assert {p.plant for p in rows} == {"scale", "other_scene"}
+def test_planted_depths_are_never_believed_and_right_ones_are(made):
+    """In a backend that nobody vouches for, and in the one that is vouched for: there the other contradicts."""
+    rows = [p for p in made[2].planted if (p.system, p.task) == ("safety-critical", "depth")]
+    assert {(p.backend, p.plant) for p in rows} == {
+        (backend, plant) for backend in ("scene_unet", "nano") for plant in ("scale", "other_scene")
+    }
     assert all(p.n == 4 and p.caught.value == 1 for p in rows)
+    assert all(p.would_be_good >= 3 and p.false_alarms.value <= 0.25 for p in rows)
+
+
+def test_what_is_referred_to_is_seldom_planted_with_success(made):
+    rows = [p for p in made[2].planted if (p.system, p.task) == ("safety-critical", "segment.referring")]
+    planted = sum(p.n for p in rows)
+    assert planted >= 8
+    assert sum(p.n * p.caught.value for p in rows if p.n) >= 0.8 * planted
 
 
 def test_a_tenth_of_the_calls_may_fail_and_every_request_has_a_result(made):
