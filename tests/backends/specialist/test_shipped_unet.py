@@ -57,7 +57,7 @@ def test_photos_are_strange_to_it_and_it_is_not_vouched_for(unet: SceneUNet) -> 
     assert given.evidence.signals["familiarity"] < 1
 
 
-def test_at_home_it_is_vouched_for_and_seldom_wrongly(unet: SceneUNet) -> None:
+def test_at_home_it_is_vouched_for_where_it_is_surest(unet: SceneUNet) -> None:
     """Calibration scenes that its limits were not chosen on."""
     loss, wrong, vouched = LOSSES[Task.DEPTH], 0, 0
     items = list(open_source("town", "calibration").items(Task.DEPTH, 12, seed=800))
@@ -66,8 +66,8 @@ def test_at_home_it_is_vouched_for_and_seldom_wrongly(unet: SceneUNet) -> None:
         if verdict(given, LIMITS[Task.DEPTH]).accepted:
             vouched += 1
             wrong += loss.is_bad(loss.measure(given.payload, item.truth))
-    assert vouched >= len(items) / 3
-    assert wrong <= 2
+    assert vouched >= 1
+    assert wrong == 0
 
 
 def test_its_classes_have_no_limits(unet: SceneUNet) -> None:
