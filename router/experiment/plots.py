@@ -89,7 +89,7 @@ def lines(series: Sequence[Line], x_label: str, y_label: str, dots: Sequence[Dot
         x, y = places[numbers[0]]
         side, shift = ("end", -8) if x > _WIDTH * 0.85 else ("", 8)
         said = ", ".join(str(i + 1) for i in numbers)
-        body += f'<text class="{side}" x="{x + shift:.1f}" y="{y - 4:.1f}">{said}</text>'
+        body += f'<text class="{side}" x="{x + shift:.1f}" y="{max(y - 4, _NUMBER):.1f}">{said}</text>'
     told = ", ".join([s.name for s in series] + [d.name for d in dots])
     picture = _svg(body, f"{y_label} by {x_label} of {told}")
     return f'{picture}<p class="legend">{"".join(names)}</p>'
