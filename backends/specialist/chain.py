@@ -93,6 +93,6 @@ def masks_for(segmenter: Backend, prediction: Prediction, boxes: int) -> Segment
     return found
 
 
-def mask_signals(signals: Mapping[str, float]) -> dict[str, float]:
-    """A segmenter's signals beside another part's: its `score` goes by `mask_score`."""
-    return {"mask_score" if name == "score" else name: value for name, value in signals.items()}
+def score_as(name: str, signals: Mapping[str, float]) -> dict[str, float]:
+    """A part's signals beside another's: its `score` goes by another name."""
+    return {name if key == "score" else key: value for key, value in signals.items()}

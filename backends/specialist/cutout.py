@@ -10,7 +10,7 @@ import numpy as np
 
 from visionrouter.backends.base import Backend
 from visionrouter.backends.specialist.boxes import pairwise_iou
-from visionrouter.backends.specialist.chain import Chain, ask, check_parts, compose, mask_signals, masks_for
+from visionrouter.backends.specialist.chain import Chain, ask, check_parts, compose, masks_for, score_as
 from visionrouter.backends.specialist.skeleton import Skeleton, skeletons
 from visionrouter.backends.tasks import check_task
 from visionrouter.schema.errors import BackendError
@@ -74,7 +74,7 @@ class Cutout(Chain):
         segmentation, notes = self._segment(prompted, found)
         masks = masks_for(self._segmenter, segmentation, len(found))
         payload = Segmentation(masks.masks, found.scores, found.labels, mode)
-        signals = {**mask_signals(segmentation.evidence.signals), **detection.evidence.signals}
+        signals = {**score_as("mask_score", segmentation.evidence.signals), **detection.evidence.signals}
         evidence = Evidence(signals, segmentation.evidence.confidence_map)
         return Prediction(payload, evidence, notes=(*detection.notes, *notes, *segmentation.notes))
 

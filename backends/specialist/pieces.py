@@ -11,12 +11,12 @@ import numpy as np
 from visionrouter.backends.base import Backend
 from visionrouter.backends.specialist.asked import narrow
 from visionrouter.backends.specialist.boxes import pairwise_iou
-from visionrouter.backends.specialist.chain import Chain, ask, check_parts, compose
+from visionrouter.backends.specialist.chain import Chain, ask, check_parts, compose, score_as
 from visionrouter.backends.specialist.detected import signals_of
 from visionrouter.backends.specialist.sam.prompts import ANYTHING
 from visionrouter.backends.tasks import check_task
 from visionrouter.instruction.selection import RGB
-from visionrouter.schema.arrays import F32, Bool
+from visionrouter.schema.arrays import F32, U8, Bool
 from visionrouter.schema.errors import BackendError, ProfileError
 from visionrouter.schema.payload import Detections, Segmentation, boxes_of
 from visionrouter.schema.prediction import Evidence, Prediction
@@ -69,13 +69,13 @@ class Pieces(Chain):
             payload, signals, notes = self._prompted(query, masks, scores)
         else:
             payload, signals, notes = self._named(query, masks, scores, labels)
-        theirs = {"class_score" if k == "score" else k: v for k, v in classes.evidence.signals.items()}
+        theirs = score_as("class_score", classes.evidence.signals)
         return Prediction(payload, Evidence({**theirs, **signals}, trust), notes=(*classes.notes, *notes))
 
     def _named(self, query: Query, masks: Bool, scores: F32, labels: tuple[str, ...]) -> _Answer:
         mode: Literal["instance", "referring"] = "instance" if query.task is Task.INSTANCE else "referring"
         found = Detections(boxes_of(masks), scores, labels)
-        chosen, notes = narrow(found, query, self.spec, lambda i: _mean_colour(query, masks[i]))
+        chosen, notes = narrow(found, query, self.spec, lambda i: _mean_colour(query.image.pixels, masks[i]))
         payload = Segmentation(masks[chosen], scores[chosen], tuple(labels[i] for i in chosen), mode)
         return payload, signals_of(payload.scores), notes
 
@@ -126,7 +126,7 @@ def _apart(drawn: Segmentation, least_share: float) -> tuple[Bool, tuple[str, ..
     return masks, tuple(labels)
 
 
-def _mean_colour(query: Query, mask: Bool) -> RGB:
+def _mean_colour(pixels: U8, mask: Bool) -> RGB:
     """Mean sRGB of a mask's pixels, 0 to 255."""
-    mean: F32 = query.image.pixels[mask].mean(0)
+    mean: F32 = pixels[mask].mean(0)
     return float(mean[0]), float(mean[1]), float(mean[2])

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from visionrouter.backends.base import Backend
-from visionrouter.backends.specialist.chain import Chain, ask, check_parts, compose, mask_signals, masks_for
+from visionrouter.backends.specialist.chain import Chain, ask, check_parts, compose, masks_for, score_as
 from visionrouter.backends.tasks import check_task
 from visionrouter.schema.arrays import F32, Bool
 from visionrouter.schema.errors import BackendError, ProfileError
@@ -73,7 +73,7 @@ class Sharpened(Chain):
             else:
                 kept.append(f"edge_kept:{i}")
         signals = {
-            **mask_signals(cut.evidence.signals),
+            **score_as("mask_score", cut.evidence.signals),
             **meant.evidence.signals,
             "edge_iou": min(overlaps),
         }

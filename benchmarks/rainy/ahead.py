@@ -66,7 +66,7 @@ def _record(what: Ahead, store: Path, task: Task, first: int, of: int) -> None:
     profile = load_profile(what.profile)
     with closing(Store(store)) as kept, ExitStack() as stack:
         backends = {n: b for n, b in record(profile, kept).items() if b.unavailable() is None}
-        bench = Bench(backends, profile.limits, profile.opinions, (), Bootstrap())
+        bench = Bench.of(profile, backends, Bootstrap())
         alone = [c for c in contenders(backends, ()) if c.kind == "alone"]
         routers = {c.name: stack.enter_context(bench.router(c, backends)) for c in alone}
         for case in islice(what.matrix().cases(task), first, None, of):

@@ -65,14 +65,7 @@ def run(
     matrix = open_matrix(
         plan.data, able, tasks=plan.tasks, conditions=plan.conditions, scenes=plan.scenes, seed=plan.seed
     )
-    bench = Bench(
-        backends,
-        profile.limits,
-        profile.opinions,
-        plan.calibrations,
-        Bootstrap(plan.draws, plan.seed),
-        plan.seed,
-    )
+    bench = Bench.of(profile, backends, Bootstrap(plan.draws, plan.seed), plan.calibrations, plan.seed)
     pairs = [(task, pair) for task in matrix.tasks if (pair := _pair(plan, task, backends)) is not None]
     if not pairs:
         raise RequestError(f"no task of {plan.data} is done by two backends of {plan.profile}")

@@ -91,14 +91,7 @@ def run(
         matrix = open_matrix(
             plan.data, able, tasks=plan.tasks, conditions=plan.conditions, scenes=plan.scenes, seed=plan.seed
         )
-        bench = Bench(
-            backends,
-            profile.limits,
-            profile.opinions,
-            plan.calibrations,
-            Bootstrap(plan.draws, plan.seed),
-            plan.seed,
-        )
+        bench = Bench.of(profile, backends, Bootstrap(plan.draws, plan.seed), plan.calibrations, plan.seed)
         contenders(backends, plan.policies)  # a policy that does not fit is told before an hour of recording
         if jobs > 1:
             what = Ahead(plan.profile, plan.data, matrix.tasks, plan.conditions, plan.scenes, plan.seed)

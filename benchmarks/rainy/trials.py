@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from visionrouter.backends.base import Backend
+from visionrouter.backends.profile import Profile
 from visionrouter.benchmarks.rainy.document import Estimate, Planted, Shot
 from visionrouter.benchmarks.rainy.document import Faulted as FaultedRow
 from visionrouter.benchmarks.rainy.faulted import TIMEOUT_MS, Faulted
@@ -41,6 +42,17 @@ class Bench:
     calibrations: Sequence[CalibrationSource]
     boot: Bootstrap
     seed: int = 0
+
+    @staticmethod
+    def of(
+        profile: Profile,
+        backends: Mapping[str, Recorded],
+        boot: Bootstrap,
+        calibrations: Sequence[CalibrationSource] = (),
+        seed: int = 0,
+    ) -> Bench:
+        """The backends of a profile that are there, held to what it says of them."""
+        return Bench(backends, profile.limits, profile.opinions, calibrations, boot, seed)
 
     def marksman(self, case: Case) -> Marksman:
         return Marksman(case, self.backends, self.limits)

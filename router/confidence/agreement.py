@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from visionrouter.merge.compare import compare
 from visionrouter.schema.payload import Payload
-from visionrouter.schema.route import Limit, Limits
+from visionrouter.schema.route import Limit, Limits, Opinion
 from visionrouter.schema.task import Task
 
 _SAME_THINGS: Limits = {"f1": Limit(min=0.5)}
@@ -37,11 +37,16 @@ _IF_METRIC = frozenset({"log_scale"})
 """Told only of two metric depths."""
 
 
-def disagreements(agreement: Limits, signals: Mapping[str, float]) -> tuple[str, ...]:
+def agreement(opinion: Opinion | None, task: Task) -> Limits:
+    """What the profile says agreement with an opinion is, or the rules of thumb."""
+    return AGREEMENT[task] if opinion is None or opinion.agrees is None else opinion.agrees
+
+
+def disagreements(limits: Limits, signals: Mapping[str, float]) -> tuple[str, ...]:
     """What speaks against agreement, in words, of the signals that `compare` gives; a signal that could not be told
     does. None where they agree."""
     said = []
-    for name, limit in agreement.items():
+    for name, limit in limits.items():
         value = signals.get(name)
         if value is None:
             if name not in _IF_METRIC:
@@ -51,6 +56,6 @@ def disagreements(agreement: Limits, signals: Mapping[str, float]) -> tuple[str,
     return tuple(said)
 
 
-def agree(agreement: Limits, a: Payload, b: Payload) -> bool:
+def agree(limits: Limits, a: Payload, b: Payload) -> bool:
     """Whether two answers to one question agree."""
-    return not disagreements(agreement, compare(a, b).signals)
+    return not disagreements(limits, compare(a, b).signals)

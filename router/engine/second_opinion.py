@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from visionrouter.confidence.agreement import AGREEMENT, agree, disagreements
+from visionrouter.confidence.agreement import agree, agreement, disagreements
 from visionrouter.confidence.gate import UNCALIBRATED, judge
 from visionrouter.confidence.probes.second_opinion import PREFIX
 from visionrouter.engine.journey import Journey
@@ -14,8 +14,7 @@ from visionrouter.engine.pace import NoTimeError
 from visionrouter.engine.stops import Stop
 from visionrouter.schema.decision import Reason, Verdict, VerdictKind
 from visionrouter.schema.prediction import Prediction
-from visionrouter.schema.route import CrossCheck, Limits, Opinion
-from visionrouter.schema.task import Task
+from visionrouter.schema.route import CrossCheck, Opinion
 
 UNCHECKED = "unchecked"
 """Note of an accepted answer for which nobody else could speak; after a colon, why the one who was asked could not."""
@@ -63,7 +62,7 @@ async def second_opinion(
     if not signals:
         said = f"no time was left to compare with the second opinion, {stop.checker.name}"
         return _turned(verdict, VerdictKind.FALL_BACK, Reason.EVIDENCE_MISSING, said), ()
-    against = disagreements(_agreement(stop.checked_by, journey.query.task), signals)
+    against = disagreements(agreement(stop.checked_by, journey.query.task), signals)
     if not against:
         return verdict, ()
     detail = f"{stop.checker.name} disagrees: {'; '.join(against)}"
@@ -174,14 +173,9 @@ async def _escalated(
 
 async def _agree(journey: Journey, opinion: Opinion | None, prediction: Prediction, said: Prediction) -> bool:
     """Whether what another said speaks for a prediction. Raises `NoTimeError` where there is no time to compare."""
-    agreement = _agreement(opinion, journey.query.task)
-    compared = partial(agree, agreement, prediction.payload, said.payload)
+    limits = agreement(opinion, journey.query.task)
+    compared = partial(agree, limits, prediction.payload, said.payload)
     return await journey.compute("cross_check", compared)
-
-
-def _agreement(opinion: Opinion | None, task: Task) -> Limits:
-    """What the profile says agreement with this one is, or the rules of thumb."""
-    return AGREEMENT[task] if opinion is None or opinion.agrees is None else opinion.agrees
 
 
 def _unchecked(check: CrossCheck, verdict: Verdict, why: str) -> tuple[Verdict, tuple[str, ...]]:

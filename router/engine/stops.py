@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 from visionrouter.confidence.calibrations import Calibrations, evidence_digest
@@ -57,7 +57,8 @@ def itinerary(
     """Write a route out for queries of this task, with or without prompts."""
     allowed = [lane for lane in lanes.values() if licences.permits(lane.backend.spec.licence)]
     able = [lane for lane in allowed if _can(lane, query.task, prompted=bool(query.prompts))]
-    measured = [lane for lane in able if calibrations.opinion(lane.name, query.task) is not None]
+    told = ((lane.name, calibrations.opinion(lane.name, query.task)) for lane in able)
+    opinions = {name: opinion for name, opinion in told if opinion is not None}
     specs = [
         lane.backend.spec for lane in lanes.values() if query.prompts or not lane.backend.spec.needs_prompts
     ]
@@ -65,12 +66,11 @@ def itinerary(
     stops = []
     for choice in resolved.choices:
         lane = lanes[choice.backend]
-        checker = None if route.check is None else _checker(route.check, lane, measured)
+        checker = None if route.check is None else _checker(route.check, lane, able, opinions)
         inquiries = tuple(_inquiries(route, query.task, lane, checker, allowed))
         made_with = _made_with(inquiries, (lane,), checker, None)
         standing = calibrations.standing(lane.name, query.task, made_with)
-        own = calibrations.opinion(lane.name, query.task)
-        theirs = None if checker is None else calibrations.opinion(checker.name, query.task)
+        own, theirs = opinions.get(lane.name), None if checker is None else opinions[checker.name]
         accept = choice.accept or route.accept
         stops.append(Stop(lane, accept, made_with, standing, inquiries, own, checker, theirs))
     budget = None if route.hedge is None else HedgeBudget(route.hedge.budget)
@@ -118,9 +118,10 @@ def _asked(probe: Probe, lane: Lane, checker: Lane | None, allowed: Sequence[Lan
             return next((other for other in others if _can(other, Task.DETECT, prompted=False)), None)
 
 
-def _checker(check: CrossCheck, lane: Lane, able: Sequence[Lane]) -> Lane | None:
-    """The second opinion on a lane: the one that the route names, or the first of its kind, but never itself."""
-    meant = (o for o in able if check.backend in (o.name, o.backend.spec.kind, "any"))
+def _checker(check: CrossCheck, lane: Lane, able: Sequence[Lane], told: Container[str]) -> Lane | None:
+    """The second opinion on a lane: the one that the route names, or the first of its kind, but never itself, nor one of
+    whose opinions nothing is told."""
+    meant = (o for o in able if o.name in told and check.backend in (o.name, o.backend.spec.kind, "any"))
     return next((other for other in meant if other is not lane), None)
 
 

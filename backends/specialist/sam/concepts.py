@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from visionrouter.backends.base import BackendSpec, Reuse
+from visionrouter.backends.base import BackendSpec
 from visionrouter.backends.specialist.asked import narrow
-from visionrouter.backends.specialist.checkpoint import CheckpointBackend, Origin
+from visionrouter.backends.specialist.checkpoint import Origin
 from visionrouter.backends.specialist.detected import distinct, signals_of
 from visionrouter.backends.specialist.pretrained import EXTRA, REQUIRES, Pretrained, check_family, finite
-from visionrouter.backends.specialist.sam.embeddings import Embeddings
+from visionrouter.backends.specialist.sam.embeddings import EmbeddingBackend
 from visionrouter.backends.specialist.sam.prompts import ANYTHING
 from visionrouter.backends.specialist.words import sought
 from visionrouter.schema.image import Image
@@ -36,7 +36,7 @@ class Instances:
     masks: Tensor
 
 
-class Sam3(CheckpointBackend):
+class Sam3(EmbeddingBackend):
     """Boxes or masks of every instance of what words name, by SAM 3.
 
     Nouns are the concepts, one run of the decoder each; colours, numbers and relations then narrow what was found. An
@@ -65,7 +65,6 @@ class Sam3(CheckpointBackend):
         self._threshold = threshold
         self._duplicate_iou = duplicate_iou
         self._vocabulary = tuple(vocabulary)
-        self._embeddings: Embeddings[Any] = Embeddings(embeddings_kept)
         spec = BackendSpec(
             name="sam3",
             kind="specialist",
@@ -77,7 +76,7 @@ class Sam3(CheckpointBackend):
             extra=EXTRA,
             requires=REQUIRES,
         )
-        super().__init__(spec, Origin(source, revision, device, precision, licence))
+        super().__init__(spec, Origin(source, revision, device, precision, licence), embeddings_kept)
 
     def describe(self, folder: Path) -> Mapping[str, Any]:
         check_family(folder, self.spec.name, ("sam3", "sam3_video"))
@@ -87,14 +86,6 @@ class Sam3(CheckpointBackend):
         return Pretrained.open(
             folder, self.spec.name, device, dtype, model="Sam3Model", processor="Sam3Processor"
         )
-
-    @property
-    def reuse(self) -> Reuse:
-        return self._embeddings.reuse
-
-    def close(self) -> None:
-        self._embeddings.clear()
-        super().close()
 
     def answer(self, model: Pretrained, queries: Sequence[Query]) -> list[Prediction]:
         images = [query.image for query in queries]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from visionrouter.backends.base import Reuse
+from visionrouter.backends.base import BackendSpec, Reuse
+from visionrouter.backends.specialist.checkpoint import CheckpointBackend, Origin
 from visionrouter.schema.image import Image
 
 T = TypeVar("T")
@@ -44,3 +45,19 @@ class Embeddings(Generic[T]):
             self._kept.popitem(last=False)
         self.reuse = Reuse(self.reuse.hits + len(keys) - len(new), self.reuse.misses + len(new))
         return [here[key] for key in keys]
+
+
+class EmbeddingBackend(CheckpointBackend):
+    """A checkpoint whose embeddings of images are kept over questions, `embeddings_kept` at most."""
+
+    def __init__(self, spec: BackendSpec, origin: Origin, embeddings_kept: int) -> None:
+        self._embeddings: Embeddings[Any] = Embeddings(embeddings_kept)
+        super().__init__(spec, origin)
+
+    @property
+    def reuse(self) -> Reuse:
+        return self._embeddings.reuse
+
+    def close(self) -> None:
+        self._embeddings.clear()
+        super().close()

@@ -6,11 +6,11 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from visionrouter.backends.base import BackendSpec, Reuse
-from visionrouter.backends.specialist.checkpoint import CheckpointBackend, Origin
+from visionrouter.backends.base import BackendSpec
+from visionrouter.backends.specialist.checkpoint import Origin
 from visionrouter.backends.specialist.sam import prompts
 from visionrouter.backends.specialist.sam.decoder import Decoder, prompted
-from visionrouter.backends.specialist.sam.embeddings import Embeddings
+from visionrouter.backends.specialist.sam.embeddings import EmbeddingBackend
 from visionrouter.backends.specialist.sam.everything import Grid, check_wordless, everything
 from visionrouter.schema.image import Image
 from visionrouter.schema.prediction import Prediction
@@ -20,7 +20,7 @@ from visionrouter.schema.task import Task
 TASKS = frozenset({Task.PROMPTABLE, Task.INSTANCE})
 
 
-class Promptable(CheckpointBackend):
+class Promptable(EmbeddingBackend):
     """One mask for each box or for the thing that points mark; without prompts, masks of everything.
 
     Masks of everything come from a `grid` of points; they have no words, so a request that names a thing is refused. An
@@ -33,8 +33,7 @@ class Promptable(CheckpointBackend):
 
     def __init__(self, spec: BackendSpec, origin: Origin, grid: Grid, embeddings_kept: int) -> None:
         self._grid = grid
-        self._embeddings: Embeddings[Any] = Embeddings(embeddings_kept)
-        super().__init__(spec, origin)
+        super().__init__(spec, origin, embeddings_kept)
 
     @abstractmethod
     def encode(self, model: Any, images: list[Image]) -> list[Any]:
@@ -43,14 +42,6 @@ class Promptable(CheckpointBackend):
     @abstractmethod
     def decoder(self, model: Any, embedded: Any, image: Image) -> Decoder:
         """What answers prompts on an image's embedding."""
-
-    @property
-    def reuse(self) -> Reuse:
-        return self._embeddings.reuse
-
-    def close(self) -> None:
-        self._embeddings.clear()
-        super().close()
 
     def answer(self, model: Any, queries: Sequence[Query]) -> list[Prediction]:
         name = self.spec.name
