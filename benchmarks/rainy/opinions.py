@@ -22,13 +22,13 @@ from visionrouter.benchmarks.rainy.planted import plants, sown
 from visionrouter.benchmarks.rainy.recorded import Recorded, record
 from visionrouter.benchmarks.rainy.run import available
 from visionrouter.benchmarks.rainy.store import Store
-from visionrouter.confidence.agreement import AGREEMENT, disagreements
+from visionrouter.confidence.agreement import agreement, disagreements
 from visionrouter.confidence.gate import judge
 from visionrouter.confidence.losses import LOSSES
 from visionrouter.intake import query_of
 from visionrouter.merge.compare import compare
 from visionrouter.schema.decision import Reason
-from visionrouter.schema.errors import BackendError, SchemaError
+from visionrouter.schema.errors import BackendError, SchemaError, VisionRouterError
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.route import Opinion
@@ -119,7 +119,6 @@ def _row(
         return None
     heard = judge(theirs, opinion.counts)
     signals = compare(answer.payload, theirs.payload).signals
-    agreement = AGREEMENT[task] if opinion.agrees is None else opinion.agrees
     backs = opinion.backs is not None and heard.accepted and not disagreements(opinion.backs, signals)
     return Row(
         task=task.value,
@@ -132,7 +131,7 @@ def _row(
         bad=LOSSES[task].is_bad(loss),
         vouched=verdict.accepted,
         counts=heard.accepted or heard.reason is Reason.NOTHING_FOUND,
-        contradicts=bool(disagreements(agreement, signals)),
+        contradicts=bool(disagreements(agreement(opinion, task), signals)),
         backs=backs,
         evidence=theirs.evidence.signals,
         signals=signals,
@@ -178,17 +177,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--profile", default="proving-ground")
     parser.add_argument("--data", default="town", help="a source of labelled scenes, such as scenes:street")
-    parser.add_argument("--tasks", default="", help="comma-separated; all that two backends do, unless given")
+    parser.add_argument(
+        "--task",
+        action="append",
+        type=Task,
+        choices=[*Task],
+        help="may be repeated; all that the profile has opinions on, unless given",
+    )
     parser.add_argument("--n", type=int, default=6, help=f"scenes under each of {len(CONDITIONS)} conditions")
     parser.add_argument(
         "--seed", type=int, default=300, help="of the scenes; the next ones for each condition"
     )
     parser.add_argument("--store", type=Path, required=True, help="folder of recorded predictions")
     parser.add_argument("--rows", type=Path, help="JSON Lines file for every comparison")
-    given = parser.parse_args(arguments)
+    try:
+        _run(parser.parse_args(arguments))
+    except VisionRouterError as error:
+        sys.exit(str(error))
+
+
+def _run(given: argparse.Namespace) -> None:
     profile, source = load_profile(given.profile), open_source(given.data, "calibration")
-    asked = [Task(name) for name in given.tasks.split(",") if name]
-    tasks = asked or sorted({t for some in profile.opinions.values() for t in some} & source.tasks)
+    tasks = given.task or sorted({t for some in profile.opinions.values() for t in some} & source.tasks)
     rows: list[Row] = []
     with closing(Store(given.store)) as store:
         backends, notes = available(record(profile, store))

@@ -6,7 +6,7 @@ import pytest
 
 from visionrouter.backends.profile import Profile
 from visionrouter.benchmarks.rainy.matrix import Matrix
-from visionrouter.benchmarks.rainy.opinions import HONEST, measure, table
+from visionrouter.benchmarks.rainy.opinions import HONEST, main, measure, table
 from visionrouter.benchmarks.rainy.recorded import Recorded
 from visionrouter.benchmarks.rainy.systems import router_of
 from visionrouter.benchmarks.rainy.trials import Bench
@@ -75,6 +75,17 @@ def test_the_table_counts_rows(profile, items):
         f"| depth | sharp | steady | 20 of 20 | 0 of {clear} | - | {len(thin)} of {len(thin)} "
         f"| 0 of {20 - clear - len(thin)} | 0 of {len(rows) - len(honest)} |"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(["--profile", "nope"], "no profile 'nope'"), (["--data", "mars"], "unknown source 'mars'"),
+     (["--task", "juggle"], "juggle")],
+)  # fmt: skip
+def test_a_mistake_is_told_without_a_traceback(tmp_path, capsys, words, told):
+    with pytest.raises(SystemExit) as ended:
+        main(["--store", str(tmp_path), *words])
+    assert told in f"{ended.value.code}{capsys.readouterr().err}"
 
 
 def test_a_backend_without_an_opinion_gives_no_rows(profile, items):
