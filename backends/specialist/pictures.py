@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
 from visionrouter.backends.generative.tuning.labelled import Labelled, Source, Vocabulary
+from visionrouter.backends.generative.tuning.targets import mirror_keypoints
 
 RENDERED_AT_ONCE = 64
 
@@ -51,7 +52,7 @@ def kept(path: Path, make: Callable[[], dict[str, Tensor]], device: str) -> dict
 
 
 def mirrored(some: Labelled) -> Labelled:
-    """The pictures seen in a mirror. Keypoints stay as they are: no specialist trained here reads them."""
+    """The pictures seen in a mirror."""
     normals = some.normals.flip(-1).clone()
     normals[:, 0].neg_()
     return replace(
@@ -60,13 +61,14 @@ def mirrored(some: Labelled) -> Labelled:
         depth_m=some.depth_m.flip(-1),
         normals=normals,
         region=some.region.flip(-1),
+        keypoints=mirror_keypoints(some.keypoints, some.rgb.shape[-1]),
     )
 
 
 def zoomed(some: Labelled, least: float, most: float, noise: torch.Generator) -> Labelled:
     """Every picture enlarged by its own factors along x and y, both between `least` and `most`, about a random place.
 
-    What lies beyond the picture is black and unlabelled. Colours, depth and regions only: normals stay as they are.
+    What lies beyond the picture is black and unlabelled. Normals stay as they are: no specialist that zooms reads them.
     """
     count, place = len(some), some.rgb.device
     factor = least * (most / least) ** torch.rand(count, 1, generator=noise, device=place)
@@ -82,8 +84,22 @@ def zoomed(some: Labelled, least: float, most: float, noise: torch.Generator) ->
     region, depth_m = grid_sample(exact, grid, mode="nearest", align_corners=False).unbind(1)
     rgb = grid_sample(some.rgb.float(), grid, mode="bilinear", align_corners=False)
     return replace(
-        some, rgb=rgb.round().to(torch.uint8), depth_m=depth_m.half(), region=region.to(some.region.dtype)
+        some,
+        rgb=rgb.round().to(torch.uint8),
+        depth_m=depth_m.half(),
+        region=region.to(some.region.dtype),
+        keypoints=_moved(some.keypoints, factors, theta[:, :, 2], rgb.shape[-1]),
     )
+
+
+def _moved(keypoints: Tensor, factors: Tensor, shift: Tensor, size: int) -> Tensor:
+    """Keypoints (B, K, 17, 3) of pictures enlarged by `factors` (B, 2) about what `shift` (B, 2) says in half sides; those
+    that leave the picture are unlabelled."""
+    place = 2 * keypoints[..., :2] / size - 1
+    place = (place - shift[:, None, None]) * factors[:, None, None]
+    inside = (place.abs() <= 1).all(-1)
+    seen = torch.where(inside, keypoints[..., 2], 0)
+    return torch.cat([(place + 1) * size / 2, seen[..., None]], -1)
 
 
 def visible(region: Tensor, vocabulary: Vocabulary) -> tuple[Tensor, Tensor]:

@@ -39,7 +39,7 @@ class LabelledSection(Section):
 
 
 class SpecialistSection(Section):
-    """A small specialist: `unet` for depth, normals and classes, `sam` for masks of boxes and points, `yolo` for boxes."""
+    """A small specialist: `unet` for depth, normals and classes, `sam` for masks of boxes and points, `yolo` for boxes and poses."""
 
     kind: Literal["unet", "sam", "yolo"]
     steps: int | None = Field(default=None, ge=1)

@@ -9,24 +9,29 @@ from typing import Any
 import numpy as np
 
 from visionrouter.backends.base import Backend, BackendSpec
-from visionrouter.backends.specialist.asked import narrow
+from visionrouter.backends.specialist import coco
+from visionrouter.backends.specialist.asked import Indices, narrow
 from visionrouter.backends.specialist.familiarity import Familiarity
-from visionrouter.backends.specialist.scene_yolo.network import MULTIPLE, build, features, pick
+from visionrouter.backends.specialist.scene_yolo.network import JOINTS, MULTIPLE, Found, answer, build, pick
 from visionrouter.backends.specialist.trained import Trained
 from visionrouter.backends.specialist.window import Window
 from visionrouter.backends.tasks import check_task
-from visionrouter.schema.payload import Detections
+from visionrouter.schema.arrays import F32
+from visionrouter.schema.payload import Detections, Poses
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
 
+PERSON = "person"
+
 
 class SceneYolo(Backend):
-    """Boxes of the proving ground's things. The code it runs on is AGPL-3.0: installed only by asking for its extra.
+    """Boxes of the proving ground's things, and poses of its people. The code it runs on is AGPL-3.0: installed only by
+    asking for its extra.
 
     Signals: `score`, the least score given (absent where nothing is found), `count`, and `familiarity`, above 1 where
-    the picture is unlike the training's. Notes: see
-    `visionrouter.backends.specialist.asked`. Raises `UnsupportedTargetError` for words outside the classes.
+    the picture is unlike the training's. Notes: see `visionrouter.backends.specialist.asked`. Raises
+    `UnsupportedTargetError` for words outside the classes.
     """
 
     def __init__(
@@ -52,7 +57,7 @@ class SceneYolo(Backend):
         self.spec = BackendSpec(
             name="scene_yolo",
             kind="specialist",
-            tasks=frozenset({Task.DETECT}),
+            tasks=frozenset({Task.DETECT, Task.POSE}),
             licence="AGPL-3.0",
             labels=self._trained.classes,
             weights_digest=self._trained.weights.digest,
@@ -87,16 +92,34 @@ class SceneYolo(Backend):
         canvas = torch.from_numpy(window.sample(query.image.pixels)).permute(2, 0, 1)[None]
         network, familiarity = self._loaded()
         with torch.inference_mode():
-            rgb = canvas.to(self._device).float() / 255
-            known = {} if familiarity is None else familiarity.signal(features(network, rgb))
-            cells = network(rgb)[0][0].float().cpu().numpy()
-        boxes, scores, classes = pick(cells, self._threshold, self._duplicate_iou)
-        corners = window.to_image(boxes.reshape(-1, 2, 2)).clip(0, query.image.size)
-        labels = tuple(self._trained.classes[c] for c in classes)
-        found = Detections(corners.reshape(-1, 4).astype(np.float32), scores, labels)
+            (cells,), rows = answer(network, canvas.to(self._device).float() / 255)
+        signals = {} if familiarity is None else familiarity.signal(rows)
+        seen = pick(cells, self._threshold, self._duplicate_iou)
+        corners = window.to_image(seen.boxes.reshape(-1, 2, 2)).clip(0, query.image.size)
+        labels = tuple(self._trained.classes[c] for c in seen.classes)
+        found = Detections(corners.reshape(-1, 4).astype(np.float32), seen.scores, labels)
         chosen, notes = narrow(found, query, self.spec)
-        kept = Detections(found.boxes[chosen], found.scores[chosen], tuple(labels[i] for i in chosen))
-        signals = {"count": float(len(kept)), **known}
-        if len(kept):
-            signals["score"] = float(kept.scores.min())
-        return Prediction(kept, Evidence(signals), notes=notes)
+        payload: Detections | Poses
+        if query.task is Task.POSE:
+            chosen = chosen[np.array([labels[i] == PERSON for i in chosen], np.bool_)]
+            payload = _poses(seen, chosen, window, found.boxes[chosen])
+        else:
+            payload = Detections(found.boxes[chosen], found.scores[chosen], tuple(labels[i] for i in chosen))
+        signals["count"] = float(len(chosen))
+        if len(chosen):
+            signals["score"] = float(payload.scores.min())
+        return Prediction(payload, Evidence(signals), notes=notes)
+
+
+def _poses(seen: Found, chosen: Indices, window: Window, boxes: F32) -> Poses:
+    """The people among the things seen, their joints in image pixels."""
+    joints = seen.joints[chosen]
+    places = window.to_image(joints[..., :2].reshape(-1, 2)).reshape(-1, JOINTS, 2)
+    return Poses(
+        places.astype(np.float32),
+        np.ascontiguousarray(joints[..., 2]).clip(0, 1),
+        boxes,
+        seen.scores[chosen],
+        coco.KEYPOINTS,
+        coco.EDGES,
+    )
