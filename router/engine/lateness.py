@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-_UP, _DOWN = 0.3, 0.03
-"""Weight of a new lateness above, and below, what was known: about nine of ten are below."""
+_FADES = 0.02
+"""Share of what is known that goes with each wait that was less late: after fifty of them a third is left."""
+_MOST_MS = 100.0
+"""What is later tells of a machine that slept or swapped, not of turns."""
 _MOST = 0.1
 """The most of a budget that is given to it."""
 
 
 class Lateness:
-    """Milliseconds by which waits that ran out of time lately came back late: quick to grow, slow to fall.
+    """Milliseconds by which waits that ran out of time lately came back late: the worst of them, slowly forgotten.
 
     Safe to use from several threads at once; of two learnt at once, one may be lost.
     """
@@ -19,7 +21,8 @@ class Lateness:
 
     def learn(self, late_ms: float) -> None:
         """A wait that ran out of time came back so late."""
-        self._ms += (_UP if late_ms > self._ms else _DOWN) * (late_ms - self._ms)
+        late_ms = min(late_ms, _MOST_MS)
+        self._ms = max(late_ms, self._ms + _FADES * (late_ms - self._ms))
 
     def margin_ms(self, budget_ms: float) -> float:
         """By how much sooner to wait no longer, for the answer to be there in time; at most a tenth of the budget."""

@@ -16,14 +16,14 @@ from visionrouter.router import Router
 PHOTO = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
 
 
-def test_the_margin_comes_to_lie_above_most_of_what_was_late():
+def test_the_margin_comes_to_lie_above_nearly_all_that_was_late():
     lateness, rng = Lateness(), np.random.default_rng(0)
-    late = rng.exponential(4, 2000)
+    late, beyond = rng.exponential(4, 2000), 0
     for ms in late:
+        beyond += ms > lateness.margin_ms(1e6) + 10
         lateness.learn(ms)
-    margin = lateness.margin_ms(1e6)
-    assert np.quantile(late, 0.7) < margin < np.quantile(late, 0.99)
-    for _ in range(300):
+    assert 0 < beyond < (late > 10).sum() / 10
+    for _ in range(500):
         lateness.learn(0.1)
     assert lateness.margin_ms(1e6) < 0.2
 
@@ -48,7 +48,7 @@ def test_a_blocking_wait_that_ran_out_is_learnt_from():
     lateness = Lateness()
     with pytest.raises(TimeoutError):
         drive(BlockingWaiter(lateness).wait(Late(), 0.01))
-    assert lateness.margin_ms(1e6) >= 0.3 * 30
+    assert lateness.margin_ms(1e6) >= 30
 
 
 def test_a_wait_on_a_busy_loop_is_learnt_from():
@@ -62,7 +62,7 @@ def test_a_wait_on_a_busy_loop_is_learnt_from():
             await waiting
 
     asyncio.run(main())
-    assert lateness.margin_ms(1e6) >= 0.3 * 30
+    assert lateness.margin_ms(1e6) >= 30
 
 
 def test_a_router_keeps_what_its_waits_were_late():
