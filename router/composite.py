@@ -7,17 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from visionrouter.instruction.selection import depth_decides, select
 from visionrouter.merge.join import count, distance, distance_sentence, redact
 from visionrouter.schema.decision import Outcome, Reason
 from visionrouter.schema.errors import InstructionError
 from visionrouter.schema.image import Image
 from visionrouter.schema.payload import Composite, DepthMap, Detections, Entity, Payload
 from visionrouter.schema.result import Result
-from visionrouter.schema.task import Instruction, Operation, RelationKind, Target, Task
-
-_BY_DEPTH = frozenset(
-    {RelationKind.NEAREST, RelationKind.FARTHEST, RelationKind.IN_FRONT_OF, RelationKind.BEHIND}
-)
+from visionrouter.schema.task import Instruction, Operation, Target, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ def plan(instruction: Instruction) -> tuple[Step, ...]:
     targets = instruction.targets
     match instruction.operation:
         case Operation.DISTANCE:
-            things = _kinds(targets) if _depth_decides(targets) else targets
+            things = _kinds(targets) if depth_decides(targets) else targets
             return _step("things", Task.DETECT, instruction, things), _step(
                 "depth", Task.DEPTH, instruction, ()
             )
@@ -88,7 +85,7 @@ def _joined(
             depth = parts["depth"]
             assert isinstance(depth, DepthMap)
             measured = distance(things, depth)
-            if not _depth_decides(instruction.targets):
+            if not depth_decides(instruction.targets):
                 return measured, ()
             return _meant(instruction.targets, measured, image)
         case Operation.COUNT:
@@ -112,15 +109,6 @@ def _step(name: str, task: Task, whole: Instruction, targets: tuple[Target, ...]
     return Step(name, Instruction(task, whole.text, targets))
 
 
-def _depth_decides(targets: tuple[Target, ...]) -> bool:
-    """True where a relation of a target, or of what it is placed against, is one of depth."""
-    return any(
-        relation.kind in _BY_DEPTH or (relation.anchor is not None and _depth_decides((relation.anchor,)))
-        for target in targets
-        for relation in target.relations
-    )
-
-
 def _kinds(targets: tuple[Target, ...]) -> tuple[Target, ...]:
     """The targets and all that they are placed against, as kinds of thing: every one of each noun."""
     kinds: dict[str, Target] = {}
@@ -137,7 +125,6 @@ def _meant(
 ) -> tuple[Composite, tuple[str, ...]]:
     """Of all things measured, those that the targets mean, and a sentence for each thing that could not be told."""
     from visionrouter.backends.specialist.asked import mean_colour
-    from visionrouter.instruction.selection import select
 
     entities = measured.entities
     boxes = np.array([e.box for e in entities], np.float32).reshape(-1, 4)

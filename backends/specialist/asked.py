@@ -25,13 +25,15 @@ def narrow(
     query: Query,
     spec: BackendSpec,
     colours: Callable[[int], RGB] | None = None,
+    depths: F32 | None = None,
 ) -> tuple[Indices, tuple[str, ...]]:
     """Indices, ascending, of the detections that the query's targets mean (all, where it names none), and notes.
 
     `found` holds all that was seen, so that what a target is placed against ("the cup on the table") is among it.
-    `colours` gives the mean sRGB of a detection, 0 to 255; without it, that of the middle half of its box. Notes: `specificity_lost:WORD` where the nearest label is
+    `colours` gives the mean sRGB of a detection, 0 to 255; without it, that of the middle half of its box. `depths`
+    float32 (N,), larger is farther, NaN where not known. Notes: `specificity_lost:WORD` where the nearest label is
     broader than the word ("woman" is answered by any person), `unresolved:WORDS` where words narrowed nothing because
-    a picture of boxes does not tell ("nearest"), or fit another number of things than was asked for.
+    a picture of boxes does not tell ("nearest", without depths), or fit another number of things than was asked for.
 
     Raises `UnsupportedTargetError` naming the nearest labels where the backend has no label for a target.
     """
@@ -49,6 +51,7 @@ def narrow(
             found.boxes,
             found.labels,
             query.image.size,
+            depths_m=depths,
             colours=colours or (lambda i: mean_colour(query.image.pixels, found.boxes[i])),
         )
         chosen.update(i for i in selection.indices if found.labels[i] in grounding.labels)

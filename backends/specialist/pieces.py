@@ -15,10 +15,10 @@ from visionrouter.backends.specialist.chain import Chain, ask, check_parts, comp
 from visionrouter.backends.specialist.detected import signals_of
 from visionrouter.backends.specialist.sam.prompts import ANYTHING
 from visionrouter.backends.tasks import check_task
-from visionrouter.instruction.selection import RGB
+from visionrouter.instruction.selection import RGB, depth_decides
 from visionrouter.schema.arrays import F32, U8, Bool
 from visionrouter.schema.errors import BackendError, ProfileError
-from visionrouter.schema.payload import Detections, Segmentation, boxes_of
+from visionrouter.schema.payload import DepthMap, Detections, Segmentation, boxes_of
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import NO_PROMPTS, Query
 from visionrouter.schema.task import Task
@@ -32,24 +32,30 @@ class Pieces(Chain):
 
     Things of one class that touch are one piece, and one that is cut in two by what stands before it is two: good enough to
     speak for or against another's answer, hardly to be vouched for alone. `segmenter`: any backend that does
-    `segment.semantic`; it answers for the words. Pieces under `least_share` of the image do not count. A prompted box means
+    `segment.semantic`; it answers for the words. `depth`, where given, is asked where words go by it ("nearest"): a piece is
+    as far as the median of its pixels. Pieces under `least_share` of the image do not count. A prompted box means
     the piece that fits it best, cut off at its edges; points are not heeded.
 
     Scores are the mean confidence in the class over the piece, 1 where the segmenter has no map of it. Colours are means
     over pieces. Signals: `count`, the least `score`, the segmenter's own (its `score` as `class_score`), and for boxes
     `prompt_fit`, the least fit: the IoU of the box with that of what it cuts out, times the share of the piece in it.
-    Notes: the segmenter's, those of `asked.narrow`, and `points_outside:COUNT` for points.
+    Notes: the parts', those of `asked.narrow`, and `points_outside:COUNT` for points.
     """
 
-    def __init__(self, segmenter: Backend, *, least_share: float = 0.0005) -> None:
-        """Raises `ProfileError` for a segmenter that lacks its task, or a `least_share` outside 0..1."""
+    def __init__(
+        self, segmenter: Backend, depth: Backend | None = None, *, least_share: float = 0.0005
+    ) -> None:
+        """Raises `ProfileError` for a part that lacks its task, or a `least_share` outside 0..1."""
         if not 0 <= least_share < 1:
             raise ProfileError(f"least_share is {least_share}; a share of the image is from 0 to below 1")
-        check_parts("pieces", [("segmenter", segmenter, Task.SEMANTIC)])
-        self._segmenter, self._least_share = segmenter, least_share
-        self._parts = (segmenter,)
+        needs = [("segmenter", segmenter, Task.SEMANTIC)]
+        if depth is not None:
+            needs.append(("depth", depth, Task.DEPTH))
+        check_parts("pieces", needs)
+        self._segmenter, self._depth, self._least_share = segmenter, depth, least_share
+        self._parts = tuple(dict.fromkeys(part for _, part, _ in needs))
         tasks = frozenset({Task.INSTANCE, Task.REFERRING, Task.PROMPTABLE})
-        self.spec = compose("pieces", "specialist", tasks, [segmenter.spec])
+        self.spec = compose("pieces", "specialist", tasks, [part.spec for part in self._parts])
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         return [self._answer(query) for query in queries]
@@ -75,9 +81,23 @@ class Pieces(Chain):
     def _named(self, query: Query, masks: Bool, scores: F32, labels: tuple[str, ...]) -> _Answer:
         mode: Literal["instance", "referring"] = "instance" if query.task is Task.INSTANCE else "referring"
         found = Detections(boxes_of(masks), scores, labels)
-        chosen, notes = narrow(found, query, self.spec, lambda i: _mean_colour(query.image.pixels, masks[i]))
+        depths, said = self._depths(query, masks)
+        chosen, notes = narrow(
+            found, query, self.spec, lambda i: _mean_colour(query.image.pixels, masks[i]), depths
+        )
         payload = Segmentation(masks[chosen], scores[chosen], tuple(labels[i] for i in chosen), mode)
-        return payload, signals_of(payload.scores), notes
+        return payload, signals_of(payload.scores), (*said, *notes)
+
+    def _depths(self, query: Query, masks: Bool) -> tuple[F32 | None, tuple[str, ...]]:
+        """How far each piece is, float32 (N,), larger is farther, where words go by it; and the depth's notes."""
+        if self._depth is None or not depth_decides(query.targets):
+            return None, ()
+        answer = ask(self._depth, replace(query, task=Task.DEPTH, targets=(), palette=(), prompts=NO_PROMPTS))
+        depth = answer.payload
+        if not isinstance(depth, DepthMap):
+            raise BackendError(f"{self._depth.spec.name} answered {depth.kind} where depth was asked")
+        away = -depth.values if depth.unit == "disparity" else depth.values
+        return np.array([_median(away[mask]) for mask in masks], np.float32), answer.notes
 
     def _prompted(self, query: Query, masks: Bool, scores: F32) -> _Answer:
         prompts = query.prompts
@@ -93,6 +113,12 @@ class Pieces(Chain):
         )
         signals = {**signals_of(payload.scores), "prompt_fit": min(fit for _, fit, _ in cuts)}
         return payload, signals, (f"points_outside:{len(prompts.points)}",) if len(prompts.points) else ()
+
+
+def _median(values: F32) -> float:
+    """Of the finite ones; NaN where there is none."""
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else float("nan")
 
 
 def _best_fit(masks: Bool, box: F32) -> tuple[Bool, float, int | None]:

@@ -82,6 +82,15 @@ def select(
     return Selection(tuple(map(int, chosen)), tuple(dict.fromkeys(scene.unresolved)))
 
 
+def depth_decides(targets: Sequence[Target]) -> bool:
+    """True where a relation of a target, or of what it is placed against, is one of depth."""
+    return any(
+        relation.kind in _DEPTHS or (relation.anchor is not None and depth_decides((relation.anchor,)))
+        for target in targets
+        for relation in target.relations
+    )
+
+
 @dataclass(slots=True)
 class _Scene:
     boxes: Floats

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from visionrouter.benchmarks.labelled import open_source
 from visionrouter.instruction import parse
 from visionrouter.schema.errors import BackendError, ProfileError, UnsupportedTargetError
 from visionrouter.schema.image import Image, load_image
-from visionrouter.schema.payload import Classification, Segmentation
+from visionrouter.schema.payload import Classification, DepthMap, Segmentation
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Prompts, Query
 from visionrouter.schema.task import Task
@@ -70,6 +71,38 @@ def test_words_single_out_a_piece(picture: Image, words: str, place: tuple[slice
     wanted[place] = True
     assert (found.mode, found.labels) == ("referring", ("car",))
     assert (found.masks == wanted).all()
+
+
+@pytest.mark.parametrize("unit", ["m", "relative", "disparity"])
+def test_a_depth_tells_the_nearest_piece(picture: Image, unit: Any) -> None:
+    """The blue car is nearer, whatever the depth is told in; sky and unknown pixels in it change nothing."""
+    values = np.full(SIZE, 9.0, np.float32)
+    values[RED], values[BLUE] = (2.0, 5.0) if unit == "disparity" else (5.0, 2.0)
+    values[30:33, 70:100], values[33:36, 70:100] = np.nan, np.inf
+    depth = FakeBackend("depth", tasks=frozenset({Task.DEPTH}), script=Answer(DepthMap(values, unit)))
+    for words, place in (("segment the nearest car", BLUE), ("segment the farthest car", RED)):
+        prediction, found = only(Pieces(segmenter(), depth), picture, words)
+        assert found.masks[(0, *place)].all()
+        assert found.masks.shape[0] == 1
+        assert not any(note.startswith("unresolved") for note in prediction.notes)
+    assert len(depth.calls) == 2
+    only(Pieces(segmenter(), depth), picture, "segment the leftmost car")
+    assert len(depth.calls) == 2, "words that go by places need no depth"
+
+
+def test_a_piece_without_any_depth_leaves_nearest_untold(picture: Image) -> None:
+    values = np.full(SIZE, 9.0, np.float32)
+    values[BLUE] = np.nan
+    depth = FakeBackend("depth", tasks=frozenset({Task.DEPTH}), script=Answer(DepthMap(values, "m")))
+    prediction, found = only(Pieces(segmenter(), depth), picture, "segment the nearest car")
+    assert len(found) == 2
+    assert any(note.startswith("unresolved") for note in prediction.notes)
+
+
+def test_without_a_depth_nearest_is_not_told(picture: Image) -> None:
+    prediction, found = only(Pieces(segmenter()), picture, "segment the nearest car")
+    assert len(found) == 2
+    assert any(note.startswith("unresolved") for note in prediction.notes)
 
 
 def test_every_piece_of_a_class_is_an_instance_with_the_trust_of_its_own_pixels(picture: Image) -> None:
