@@ -14,6 +14,8 @@ from visionrouter.schema.errors import RequestError
 CLEAN = "clean"
 ODD = "odd"
 """Scenes with things, textures and scales that no model was tuned on."""
+TILTED = "tilted"
+"""The same scenes, from a camera that is rolled over and looks up or down as none did in tuning."""
 DEPTH_FREE = (
     "glare", "overexposure", "underexposure", "motion_blur", "dirt", "drops", "occluder", "noise", "jpeg", "dead_rows",
 )  # fmt: skip
@@ -30,8 +32,9 @@ class Condition:
     severity: int = 0
 
     @property
-    def is_odd(self) -> bool:
-        return self.name == ODD
+    def scenes(self) -> str:
+        """Which scenes it shows: CLEAN ones, whatever is then done to the picture, ODD ones or TILTED ones."""
+        return self.name if self.damage is None else CLEAN
 
     @property
     def tags(self) -> Mapping[str, str]:
@@ -86,7 +89,7 @@ def parse_conditions(names: Sequence[str], known: Sequence[str], owner: str) -> 
 
 
 def _condition(name: str) -> Condition:
-    if name in (CLEAN, ODD):
+    if name in (CLEAN, ODD, TILTED):
         return Condition(name)
     return Condition(name, name[:-1], int(name[-1]))
 

@@ -14,19 +14,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from visionrouter.benchmarks.labelled.condition import CLEAN, ODD, Condition, damaged, parse_conditions
+from visionrouter.benchmarks.labelled.condition import (
+    CLEAN,
+    ODD,
+    TILTED,
+    Condition,
+    damaged,
+    parse_conditions,
+)
 from visionrouter.benchmarks.labelled.item import Item, Split
 from visionrouter.benchmarks.labelled.occlusion import TAG, occluded_share
 from visionrouter.benchmarks.labelled.picture import Picture, Thing, Words
 from visionrouter.benchmarks.labelled.questions import Question, ask
-from visionrouter.benchmarks.scenes import DAMAGES, WORLDS, render, sample, town, vocabulary
+from visionrouter.benchmarks.scenes import DAMAGES, WORLDS, render, sample, tilted, town, vocabulary
 from visionrouter.benchmarks.tuning.evaluate import HELD_OUT_SEED
 from visionrouter.schema.errors import RequestError
 from visionrouter.schema.image import load_image
 from visionrouter.schema.task import Task
 
 if TYPE_CHECKING:
-    from visionrouter.benchmarks.scenes import Views
+    from visionrouter.benchmarks.scenes import Scenes, Views
 
 FIRST_SEED: dict[Split, int] = {"calibration": HELD_OUT_SEED, "test": 2 * HELD_OUT_SEED}
 SCENES_A_SEED = 1_000_000
@@ -46,13 +53,20 @@ TASKS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """How to render scenes of given seeds, odd ones where there are any, at a size; and what their indices mean."""
+    """How to draw scenes of given seeds, odd ones where there are any, how to render them at a size, and what their indices
+    mean."""
 
-    views: Callable[[Sequence[int], bool, int], Views]
+    draw: Callable[[Sequence[int], bool], Scenes]
+    render: Callable[[Scenes, int, int], Views]
     words: Words
     places: tuple[str, ...]
     """World names, by `Views.world`"""
     has_odd: bool = False
+
+    def views(self, seeds: Sequence[int], shown: str, size: int) -> Views:
+        """`shown`: CLEAN, ODD or TILTED."""
+        scenes = self.draw(seeds, shown == ODD)
+        return self.render(tilted(scenes) if shown == TILTED else scenes, size, size)
 
 
 def town_world() -> World:
@@ -65,10 +79,7 @@ def town_world() -> World:
         bones=town.SKELETON,
     )
 
-    def views(seeds: Sequence[int], _odd: bool, size: int) -> Views:
-        return town.render(town.sample(seeds), size, size)
-
-    return World(views, words, ("town",))
+    return World(lambda seeds, _odd: town.sample(seeds), town.render, words, ("town",))
 
 
 def proving_ground(world: str) -> World:
@@ -82,10 +93,7 @@ def proving_ground(world: str) -> World:
         bones=vocabulary.SKELETON,
     )
 
-    def views(seeds: Sequence[int], odd: bool, size: int) -> Views:
-        return render(sample(world, seeds, ood=odd), size, size)
-
-    return World(views, words, WORLDS, has_odd=True)
+    return World(lambda seeds, odd: sample(world, seeds, ood=odd), render, words, WORLDS, has_odd=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,7 @@ class RenderedSource:
 
     @property
     def conditions(self) -> tuple[str, ...]:
-        return (CLEAN, *((ODD,) if self.world.has_odd else ()), *damaged(tuple(DAMAGES)))
+        return (CLEAN, *((ODD,) if self.world.has_odd else ()), TILTED, *damaged(tuple(DAMAGES)))
 
     def items(
         self, task: Task, count: int, *, seed: int = 0, conditions: Sequence[str] = (CLEAN,)
@@ -137,13 +145,13 @@ class RenderedSource:
                 )
 
     def _items(self, task: Task, seeds: range, conditions: tuple[Condition, ...]) -> Iterator[Item]:
-        kinds = sorted({condition.is_odd for condition in conditions})
-        views = {odd: self.world.views(seeds, odd, self.size) for odd in kinds}
+        kinds = sorted({condition.scenes for condition in conditions})
+        views = {kind: self.world.views(seeds, kind, self.size) for kind in kinds}
         for i, scene_seed in enumerate(seeds):
-            pictures = {odd: self._picture(views[odd], i, odd) for odd in kinds}
-            asked = {odd: ask(pictures[odd], self.world.words, task) for odd in kinds}
+            pictures = {kind: self._picture(views[kind], i, kind) for kind in kinds}
+            asked = {kind: ask(pictures[kind], self.world.words, task) for kind in kinds}
             for condition in conditions:
-                picture, question = pictures[condition.is_odd], asked[condition.is_odd]
+                picture, question = pictures[condition.scenes], asked[condition.scenes]
                 if question is None or None in asked.values():
                     continue
                 yield Item(
@@ -161,7 +169,7 @@ class RenderedSource:
                     },
                 )
 
-    def _picture(self, views: Views, i: int, odd: bool) -> Picture:
+    def _picture(self, views: Views, i: int, kind: str) -> Picture:
         words, objects = self.world.words, views.objects
         classes = (*words.stuff, *words.things)
         instance, semantic = views.instance[i].numpy(), views.semantic[i].numpy()
@@ -177,7 +185,7 @@ class RenderedSource:
         stuff = {classes[c]: (semantic == c) & (instance == 0) for c in np.unique(semantic[instance == 0])}
         seed = int(views.seed[i])
         return Picture(
-            scene=f"{self.name}/{seed}{'-odd' if odd else ''}",
+            scene=f"{self.name}/{seed}{'' if kind == CLEAN else f'-{kind}'}",
             pixels=(views.rgb[i].permute(1, 2, 0) * 255).round().byte().numpy(),
             things=tuple(things),
             stuff=stuff,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from visionrouter.benchmarks.labelled.condition import CLEAN, ODD
+from visionrouter.benchmarks.labelled.condition import CLEAN, ODD, TILTED
 from visionrouter.benchmarks.labelled.item import Item, Source
 from visionrouter.benchmarks.labelled.opening import open_source
 from visionrouter.benchmarks.rainy.document import Condition, Group
@@ -132,8 +132,8 @@ def open_matrix(
             raise RequestError(f"task {task.value}: {lacking}")
     if not asked:
         raise RequestError(f"no backend of the profile does any task that {data} has labels for")
-    shown = tuple(_condition(name) for name in source.conditions)
-    strange = tuple(_strange(data))
+    shown = tuple(_condition(name) for name in source.conditions if name != TILTED)
+    strange = tuple(_strange(data, source))
     worded = tuple(Condition(kind, "wording", kind) for kind in kinds(asked))
     every = (*shown, *(c for c, _, _ in strange), *worded)
     unknown = [name for name in conditions if not any(_meant(c, [name]) for c in every)]
@@ -174,8 +174,11 @@ def _condition(name: str) -> Condition:
     return Condition(name, "odd" if name == ODD else "clean", name)
 
 
-def _strange(data: str) -> Iterator[tuple[Condition, Source, str]]:
-    """Scenes unlike the town: the four worlds, and things, textures and scales that nobody was tuned on."""
+def _strange(data: str, source: Source) -> Iterator[tuple[Condition, Source, str]]:
+    """What is seen from an odd camera; and scenes unlike the town: the four worlds, and things, textures and scales that
+    nobody was tuned on."""
+    if TILTED in source.conditions:
+        yield Condition(TILTED, "odd", TILTED), source, TILTED
     if data != "town":
         return
     for world in WORLDS:

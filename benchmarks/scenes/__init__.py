@@ -16,6 +16,7 @@ from visionrouter.benchmarks.scenes.export import contact_sheet, render_to_folde
 from visionrouter.benchmarks.scenes.render import render
 from visionrouter.benchmarks.scenes.scene import Camera, Objects, Scenes, Views, concatenate
 from visionrouter.benchmarks.scenes.sequences import Clip, optical_flow, render_clip
+from visionrouter.benchmarks.scenes.tilted import tilted
 from visionrouter.benchmarks.scenes.truth import digest
 from visionrouter.benchmarks.scenes.vocabulary import (
     CLASS_ID,
@@ -62,5 +63,6 @@ __all__ = [
     "render_clip",
     "render_to_folder",
     "sample",
+    "tilted",
     "write",
 ]

@@ -175,6 +175,17 @@ def test_splits_and_seeds_never_share_a_scene_nor_a_tuned_one() -> None:
     assert test.digest != TOWN.digest
 
 
+@pytest.mark.parametrize("source", [TOWN, SCENES])
+def test_tilted_scenes_are_the_same_seen_otherwise(source: RenderedSource) -> None:
+    (item,) = items(source, Task.NORMALS, 1, "clean")
+    (tilted,) = items(source, Task.NORMALS, 1, "tilted")
+    assert tilted.scene == item.scene + "-tilted"
+    assert tilted.tags["condition"] == "tilted"
+    assert not np.array_equal(tilted.image.pixels, item.image.pixels)
+    (again,) = items(source, Task.NORMALS, 1, "tilted")
+    assert np.array_equal(tilted.image.pixels, again.image.pixels)
+
+
 def test_odd_scenes_are_others() -> None:
     clean, odd = items(SCENES, Task.DEPTH, 1, "clean", "odd")
     assert odd.scene == clean.scene + "-odd"
@@ -185,7 +196,9 @@ def test_odd_scenes_are_others() -> None:
 def test_mistakes_are_named_before_anything_is_made() -> None:
     with pytest.raises(RequestError, match="town has no labels for classify"):
         TOWN.items(Task.CLASSIFY, 1)
-    with pytest.raises(RequestError, match=r"condition 'fog9' is not known; choose among clean, fog1\.\.5"):
+    with pytest.raises(
+        RequestError, match=r"condition 'fog9' is not known; choose among clean, tilted, fog1\.\.5"
+    ):
         TOWN.items(Task.DEPTH, 1, conditions=("fog9",))
     with pytest.raises(RequestError, match="'odd' is not known"):
         TOWN.items(Task.DEPTH, 1, conditions=("odd",))

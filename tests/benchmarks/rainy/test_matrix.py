@@ -20,7 +20,7 @@ def test_by_default_no_condition_is_dropped():
         by_group[condition.group].append(condition.name)
     assert by_group["clean"] == ["clean"]
     assert by_group["damage"] == [f"{kind}{level}" for kind in DAMAGES for level in range(1, 6)]
-    assert by_group["odd"] == ["street", "room", "table", "landscape", "odd"]
+    assert by_group["odd"] == ["tilted", "street", "room", "table", "landscape", "odd"]
     assert by_group["wording"] == ["paraphrase", "misspelling", "absent", "wrong_colour"]
     assert matrix.tasks == (Task.REFERRING, Task.DEPTH)
 
