@@ -1,5 +1,6 @@
 """Weights are read only when they are the ones declared, and libraries are asked for by their extra."""
 
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from visionrouter.backends.specialist.embedded import FOLDER
 from visionrouter.backends.specialist.grabcut import GrabCut
 from visionrouter.backends.specialist.movenet import MoveNet
 from visionrouter.backends.specialist.nanodet import NanoDet
+from visionrouter.backends.weights import sha256_of
 from visionrouter.schema.errors import MissingExtraError, WeightsError
 
 WITH_WEIGHTS = {
@@ -21,6 +23,16 @@ WITH_WEIGHTS = {
     TimmClassifier: ("efficientnet_lite0_timm.safetensors",),
 }
 FILES = [(backend, name) for backend, names in WITH_WEIGHTS.items() for name in names]
+
+
+def test_the_notice_names_every_file_by_its_digest() -> None:
+    notice = (Path(__file__).parents[3] / "NOTICE").read_text()
+    named = set(re.findall(r"\bsha256 ([0-9a-f]{64})\b", notice))
+    shipped = [file for file in FOLDER.iterdir() if file.suffix in (".onnx", ".safetensors")]
+    assert {file.name: sha256_of(file) in named for file in shipped} == dict.fromkeys(
+        (file.name for file in shipped), True
+    )
+    assert len(named) == len(shipped)
 
 
 @pytest.mark.parametrize(("backend", "name"), FILES)
