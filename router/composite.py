@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from visionrouter.instruction.selection import depth_decides, select
 from visionrouter.merge.join import count, distance, distance_sentence, redact
 from visionrouter.schema.decision import Outcome, Reason
 from visionrouter.schema.errors import InstructionError
@@ -44,7 +43,7 @@ def plan(instruction: Instruction) -> tuple[Step, ...]:
     targets = instruction.targets
     match instruction.operation:
         case Operation.DISTANCE:
-            things = _kinds(targets) if depth_decides(targets) else targets
+            things = _kinds(targets) if _by_depth(targets) else targets
             return _step("things", Task.DETECT, instruction, things), _step(
                 "depth", Task.DEPTH, instruction, ()
             )
@@ -85,7 +84,7 @@ def _joined(
             depth = parts["depth"]
             assert isinstance(depth, DepthMap)
             measured = distance(things, depth)
-            if not depth_decides(instruction.targets):
+            if not _by_depth(instruction.targets):
                 return measured, ()
             return _meant(instruction.targets, measured, image)
         case Operation.COUNT:
@@ -109,6 +108,10 @@ def _step(name: str, task: Task, whole: Instruction, targets: tuple[Target, ...]
     return Step(name, Instruction(task, whole.text, targets))
 
 
+def _by_depth(targets: tuple[Target, ...]) -> bool:
+    return any(target.by_depth for target in targets)
+
+
 def _kinds(targets: tuple[Target, ...]) -> tuple[Target, ...]:
     """The targets and all that they are placed against, as kinds of thing: every one of each noun."""
     kinds: dict[str, Target] = {}
@@ -125,6 +128,7 @@ def _meant(
 ) -> tuple[Composite, tuple[str, ...]]:
     """Of all things measured, those that the targets mean, and a sentence for each thing that could not be told."""
     from visionrouter.backends.specialist.asked import mean_colour
+    from visionrouter.instruction.selection import select
 
     entities = measured.entities
     boxes = np.array([e.box for e in entities], np.float32).reshape(-1, 4)

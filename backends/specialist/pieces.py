@@ -15,7 +15,7 @@ from visionrouter.backends.specialist.chain import Chain, ask, check_parts, comp
 from visionrouter.backends.specialist.detected import signals_of
 from visionrouter.backends.specialist.sam.prompts import ANYTHING
 from visionrouter.backends.tasks import check_task
-from visionrouter.instruction.selection import RGB, depth_decides
+from visionrouter.instruction.selection import RGB
 from visionrouter.schema.arrays import F32, U8, Bool
 from visionrouter.schema.errors import BackendError, ProfileError
 from visionrouter.schema.payload import DepthMap, Detections, Segmentation, boxes_of
@@ -90,7 +90,7 @@ class Pieces(Chain):
 
     def _depths(self, query: Query, masks: Bool) -> tuple[F32 | None, tuple[str, ...]]:
         """How far each piece is, float32 (N,), larger is farther, where words go by it; and the depth's notes."""
-        if self._depth is None or not depth_decides(query.targets):
+        if self._depth is None or not any(target.by_depth for target in query.targets):
             return None, ()
         answer = ask(self._depth, replace(query, task=Task.DEPTH, targets=(), palette=(), prompts=NO_PROMPTS))
         depth = answer.payload

@@ -30,9 +30,6 @@ _BESIDE = 0.5  # gap between neighbours, in mean sizes of the two
 _SIDES = frozenset(
     {RelationKind.LEFTMOST, RelationKind.RIGHTMOST, RelationKind.TOPMOST, RelationKind.BOTTOMMOST}
 )
-_DEPTHS = frozenset(
-    {RelationKind.NEAREST, RelationKind.FARTHEST, RelationKind.IN_FRONT_OF, RelationKind.BEHIND}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +77,6 @@ def select(
     scene = _Scene(boxes, tuple(labels), image_size, depths_m, colours)
     chosen = scene.meant(target)
     return Selection(tuple(map(int, chosen)), tuple(dict.fromkeys(scene.unresolved)))
-
-
-def depth_decides(targets: Sequence[Target]) -> bool:
-    """True where a relation of a target, or of what it is placed against, is one of depth."""
-    return any(
-        relation.kind in _DEPTHS or (relation.anchor is not None and depth_decides((relation.anchor,)))
-        for target in targets
-        for relation in target.relations
-    )
 
 
 @dataclass(slots=True)
@@ -146,7 +134,7 @@ class _Scene:
         if not len(anchors):
             self.unresolved.append(f"{said} cannot be told: no {anchor.noun} is among the detections")
             return among
-        if relation.kind in _DEPTHS and not self._depths_known(np.concatenate([among, anchors])):
+        if relation.kind.by_depth and not self._depths_known(np.concatenate([among, anchors])):
             self.unresolved.append(f"{said} cannot be told: not all depths are known")
             return among
         holds = self._holds(relation.kind, among, anchors) & (among[:, None] != anchors)
@@ -212,7 +200,7 @@ class _Scene:
         for relation in others:
             if relation.kind is RelationKind.MIDDLE:
                 among = self._middle(among, target)
-            elif relation.kind in _DEPTHS and not self._depths_known(among):
+            elif relation.kind.by_depth and not self._depths_known(among):
                 self.unresolved.append(f'"{relation.kind}" cannot be told: not all depths are known')
             elif target.number == "all":
                 self.unresolved.append(f'"{relation.kind}" does not say how many')

@@ -60,6 +60,16 @@ class RelationKind(StrEnum):
     OF = "of"  # part of, belonging to: "the wheels of the car"
 
     @property
+    def by_depth(self) -> bool:
+        """True where how far things are tells it."""
+        return self in (
+            RelationKind.NEAREST,
+            RelationKind.FARTHEST,
+            RelationKind.IN_FRONT_OF,
+            RelationKind.BEHIND,
+        )
+
+    @property
     def needs_anchor(self) -> bool:
         """True for relations to another thing, False for superlatives."""
         return self in _ANCHORED
@@ -109,6 +119,11 @@ class Target:
     attributes: tuple[str, ...] = ()
     relations: tuple[Relation, ...] = ()
     number: Literal["one", "all"] | int = "all"
+
+    @property
+    def by_depth(self) -> bool:
+        """True where a relation of it, or of what it is placed against, is one of depth."""
+        return any(r.kind.by_depth or (r.anchor is not None and r.anchor.by_depth) for r in self.relations)
 
 
 @dataclass(frozen=True, slots=True)
