@@ -23,12 +23,12 @@ from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import NO_PROMPTS, Query
 from visionrouter.schema.task import Task
 
-_Answer = tuple[Segmentation, dict[str, float], tuple[str, ...]]
-"""Masks, signals and notes."""
+_Answer = tuple[Segmentation | Detections, dict[str, float], tuple[str, ...]]
+"""Masks or boxes, signals and notes."""
 
 
 class Pieces(Chain):
-    """Masks of what words or boxes mean, out of a segmenter of classes: each connected piece of a class is a thing.
+    """Masks and boxes of what words or boxes mean, out of a segmenter of classes: each connected piece of a class is a thing.
 
     Things of one class that touch are one piece, and one that is cut in two by what stands before it is two: good enough to
     speak for or against another's answer, hardly to be vouched for alone. `segmenter`: any backend that does
@@ -54,7 +54,7 @@ class Pieces(Chain):
         check_parts("pieces", needs)
         self._segmenter, self._depth, self._least_share = segmenter, depth, least_share
         self._parts = tuple(dict.fromkeys(part for _, part, _ in needs))
-        tasks = frozenset({Task.INSTANCE, Task.REFERRING, Task.PROMPTABLE})
+        tasks = frozenset({Task.DETECT, Task.INSTANCE, Task.REFERRING, Task.PROMPTABLE})
         self.spec = compose("pieces", "specialist", tasks, [part.spec for part in self._parts])
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
@@ -79,13 +79,20 @@ class Pieces(Chain):
         return Prediction(payload, Evidence({**theirs, **signals}, trust), notes=(*classes.notes, *notes))
 
     def _named(self, query: Query, masks: Bool, scores: F32, labels: tuple[str, ...]) -> _Answer:
-        mode: Literal["instance", "referring"] = "instance" if query.task is Task.INSTANCE else "referring"
         found = Detections(boxes_of(masks), scores, labels)
         depths, said = self._depths(query, masks)
         chosen, notes = narrow(
             found, query, self.spec, lambda i: _mean_colour(query.image.pixels, masks[i]), depths
         )
-        payload = Segmentation(masks[chosen], scores[chosen], tuple(labels[i] for i in chosen), mode)
+        names = tuple(labels[i] for i in chosen)
+        payload: Segmentation | Detections
+        if query.task is Task.DETECT:
+            payload = Detections(found.boxes[chosen], scores[chosen], names)
+        else:
+            mode: Literal["instance", "referring"] = (
+                "instance" if query.task is Task.INSTANCE else "referring"
+            )
+            payload = Segmentation(masks[chosen], scores[chosen], names, mode)
         return payload, signals_of(payload.scores), (*said, *notes)
 
     def _depths(self, query: Query, masks: Bool) -> tuple[F32 | None, tuple[str, ...]]:

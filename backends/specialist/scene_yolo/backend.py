@@ -39,8 +39,8 @@ class SceneYolo(Backend):
         *,
         folder: str | Path | None = None,
         device: str = "cpu",
-        long_side: int = 320,
-        threshold: float = 0.35,
+        long_side: int = 256,
+        threshold: float = 0.25,
         duplicate_iou: float = 0.7,
     ) -> None:
         """`folder` of weights and card (default: the package's); `long_side` of the canvas in pixels; least raw score.

@@ -71,7 +71,7 @@ def build(classes: int, name: str = "scene_yolo") -> Any:
 
     with tasks(name) as library:
         vars(library)["Stages"] = Stages  # the library looks for the modules of a yaml among its own names
-        plan = library.yaml_model_load(ARCHITECTURE)
+        plan = {**library.yaml_model_load(ARCHITECTURE), "nc": classes}
         plan["backbone"] = [list(layer) for layer in BACKBONE]
         plan["head"] = [[_moved(source), *layer] for source, *layer in plan["head"]]
         model = library.PoseModel(plan, ch=3, nc=classes, verbose=False)

@@ -15,7 +15,7 @@ from visionrouter.benchmarks.labelled import open_source
 from visionrouter.instruction import parse
 from visionrouter.schema.errors import BackendError, ProfileError, UnsupportedTargetError
 from visionrouter.schema.image import Image, load_image
-from visionrouter.schema.payload import Classification, DepthMap, Segmentation
+from visionrouter.schema.payload import Classification, DepthMap, Detections, Segmentation
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Prompts, Query
 from visionrouter.schema.task import Task
@@ -71,6 +71,13 @@ def test_words_single_out_a_piece(picture: Image, words: str, place: tuple[slice
     wanted[place] = True
     assert (found.mode, found.labels) == ("referring", ("car",))
     assert (found.masks == wanted).all()
+
+
+def test_boxes_go_round_the_pieces(picture: Image) -> None:
+    (found,) = Pieces(segmenter()).predict([Query(Task.DETECT, picture, parse("find every car").targets)])
+    assert isinstance(found.payload, Detections)
+    assert found.payload.labels == ("car", "car")
+    assert sorted(found.payload.boxes.tolist()) == [[10, 20, 40, 60], [70, 30, 100, 50]]
 
 
 @pytest.mark.parametrize("unit", ["m", "relative", "disparity"])

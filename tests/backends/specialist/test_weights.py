@@ -77,5 +77,7 @@ def test_a_missing_library_names_its_extra(
 def test_every_embedded_file_is_declared() -> None:
     shipped = {path.name for path in FOLDER.iterdir() if path.is_file()}
     assert shipped == {name for _, name in FILES} | {
-        f"{name}.{kind}" for name in ("sam_tiny", "unet") for kind in ("json", "md", "safetensors")
+        f"{name}.{kind}"
+        for name in ("sam_tiny", "scene_yolo", "unet")
+        for kind in ("json", "md", "safetensors")
     }
