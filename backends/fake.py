@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from visionrouter.backends.base import Backend, BackendSpec, Kind
+from visionrouter.schema.arrays import F32
 from visionrouter.schema.payload import (
     Classification,
     DepthMap,
     Detections,
+    Intrinsics,
     NormalMap,
     Payload,
     Poses,
@@ -125,6 +127,8 @@ def plausible(query: Query) -> Payload:
             normals = np.zeros((height, width, 3), np.float32)
             normals[..., 2] = 1
             return NormalMap(normals)
+        case Task.INTRINSICS:
+            return tile(height, width, box[0])
         case Task.POSE:
             return Poses(
                 box.reshape(1, 2, 2),
@@ -138,3 +142,15 @@ def plausible(query: Query) -> Payload:
             return Classification((label,), score)
         case Task.COMPOSITE:
             raise ValueError("a composite is never asked of a backend; it is split into tasks first")
+
+
+def tile(height: int, width: int, box: F32) -> Intrinsics:
+    """All intrinsics of a dark wall, `height` x `width` pixels, with one bright tile on it at `box`, x1 y1 x2 y2 in pixels,
+    in light that falls off downwards."""
+    x1, y1, x2, y2 = (round(float(v)) for v in box)
+    albedo = np.full((height, width, 3), 0.05, np.float32)
+    albedo[y1:y2, x1:x2] = (0.9, 0.8, 0.7)
+    light = np.linspace(1, 0.25, height, dtype=np.float32)[:, None, None]
+    matt = np.full((height, width), 0.8, np.float32)
+    shading = np.ascontiguousarray(np.broadcast_to(light, albedo.shape))
+    return Intrinsics(albedo, matt, np.zeros_like(matt), shading, np.zeros_like(shading))

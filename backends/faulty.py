@@ -21,7 +21,7 @@ from visionrouter.backends.weights import sha256_of, verify
 from visionrouter.backends.wrong import constant, wrong
 from visionrouter.schema.errors import BackendError, ResourceError
 from visionrouter.schema.image import Image
-from visionrouter.schema.payload import DepthMap, NormalMap
+from visionrouter.schema.payload import DepthMap, Intrinsics, NormalMap
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
@@ -133,6 +133,8 @@ class FaultyBackend(Backend):
         payload = prediction.payload
         if fault is Fault.NAN and isinstance(payload, DepthMap | NormalMap):
             return replace(prediction, payload=replace(payload, values=np.full_like(payload.values, np.nan)))
+        if fault is Fault.NAN and isinstance(payload, Intrinsics):
+            return replace(prediction, payload=replace(payload, albedo=np.full_like(payload.albedo, np.nan)))
         if fault is Fault.NAN:
             return replace(prediction, evidence=Evidence({"score": math.nan}))
         if fault is Fault.WRONG_SHAPE:

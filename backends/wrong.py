@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from visionrouter.backends.fake import tile
 from visionrouter.schema.arrays import F32
 from visionrouter.schema.payload import (
     Classification,
     DepthMap,
     Detections,
+    Intrinsics,
     NormalMap,
     Payload,
     Poses,
@@ -53,6 +55,8 @@ def constant(query: Query) -> Payload:
         return DepthMap(np.full((height, width), 3, np.float32), "m")
     if query.task is Task.NORMALS:
         return _normals(height, width, (0.0, 1.0))
+    if query.task is Task.INTRINSICS:
+        return Intrinsics(np.full((height, width, 3), 0.5, np.float32))
     if query.task is Task.CLASSIFY:
         return Classification(("constant",), np.array([0.9], np.float32))
     return _things(query.task, label, np.array([[0, 0, width, height]], np.float32), (height, width))
@@ -73,6 +77,8 @@ def _normals(height: int, width: int, xy: tuple[float, float]) -> NormalMap:
 
 def _things(task: Task, label: str, box: F32, size: tuple[int, int]) -> Payload:
     score = np.array([0.9], np.float32)
+    if task is Task.INTRINSICS:
+        return tile(*size, box[0])
     if task is Task.DETECT:
         return Detections(box, score, (label,))
     if task is Task.POSE:

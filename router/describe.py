@@ -12,6 +12,7 @@ from visionrouter.schema.payload import (
     Composite,
     DepthMap,
     Detections,
+    Intrinsics,
     NormalMap,
     Payload,
     Poses,
@@ -45,6 +46,9 @@ def describe(payload: Payload | None) -> str:
         case NormalMap():
             known = np.isfinite(payload.values[..., 0]).mean()
             return f"normals of {known:.0%} of the picture"
+        case Intrinsics():
+            known = np.isfinite(payload.albedo).all(-1).mean()
+            return f"{', '.join(payload.maps)} of {known:.0%} of the picture"
         case Poses():
             joints = int((payload.keypoint_scores > 0.25).sum())
             return (

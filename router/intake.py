@@ -70,6 +70,7 @@ def query_of(request: Request) -> Query:
         instruction.text,
         request.tags,
         request.criticality,
+        instruction.style,
     )
 
 

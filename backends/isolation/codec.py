@@ -27,7 +27,15 @@ import numpy.typing as npt
 
 from visionrouter.schema.errors import SchemaError
 from visionrouter.schema.image import Image
-from visionrouter.schema.payload import Classification, DepthMap, Detections, NormalMap, Poses, Segmentation
+from visionrouter.schema.payload import (
+    Classification,
+    DepthMap,
+    Detections,
+    Intrinsics,
+    NormalMap,
+    Poses,
+    Segmentation,
+)
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Criticality, Prompts, Query
 from visionrouter.schema.task import PaletteEntry, Relation, RelationKind, Target, Task
@@ -44,7 +52,17 @@ _RECORDS: dict[str, type[Any]] = {
     kind.__name__: kind
     for kind in (
         *(Query, Image, Prompts, Target, Relation, PaletteEntry),
-        *(Prediction, Evidence, Detections, Segmentation, DepthMap, NormalMap, Poses, Classification),
+        *(
+            Prediction,
+            Evidence,
+            Detections,
+            Segmentation,
+            DepthMap,
+            NormalMap,
+            Intrinsics,
+            Poses,
+            Classification,
+        ),
     )
 }
 _FIELDS = {kind: tuple(f.name for f in fields(kind)) for kind in _RECORDS.values()}

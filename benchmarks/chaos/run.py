@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -30,10 +30,11 @@ from visionrouter.confidence.agreement import AGREEMENT, agree
 from visionrouter.engine.options import EngineOptions
 from visionrouter.policies import PolicySource
 from visionrouter.router import CalibrationSource, Router
+from visionrouter.schema.arrays import F32
 from visionrouter.schema.decision import Outcome, Sink
 from visionrouter.schema.errors import VisionRouterError
 from visionrouter.schema.image import ImageSource
-from visionrouter.schema.payload import DepthMap, NormalMap
+from visionrouter.schema.payload import DepthMap, Intrinsics, NormalMap, Payload
 from visionrouter.schema.request import Request
 from visionrouter.schema.result import Result
 from visionrouter.schema.task import Task
@@ -186,8 +187,18 @@ def _is_right(result: Result, made: Setting) -> bool:
     well = [made.right[name] for name in result.sources]
     if len(well) == 1:
         return payload == well[0]
-    has_nan = isinstance(payload, DepthMap | NormalMap) and bool(np.isnan(payload.values).any())
+    has_nan = any(np.isnan(values).any() for values in _maps(payload))
     return not has_nan and all(agree(AGREEMENT[result.task], payload, other) for other in well)
+
+
+def _maps(payload: Payload) -> Iterable[F32]:
+    match payload:
+        case DepthMap() | NormalMap():
+            return (payload.values,)
+        case Intrinsics():
+            return payload.maps.values()
+        case _:
+            return ()
 
 
 def _differs(row: Row, other: Row) -> bool:

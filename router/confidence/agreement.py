@@ -21,6 +21,7 @@ AGREEMENT: Mapping[Task, Limits] = {
         "sky_disagreement": Limit(max=0.15),
     },
     Task.NORMALS: {"angle_mean_deg": Limit(max=25), "common_share": Limit(min=0.2)},
+    Task.INTRINSICS: {"si_rmse": Limit(max=0.3), "common_share": Limit(min=0.2)},
     Task.SEMANTIC: {"pixel_agreement": Limit(min=0.75)},
     Task.REFERRING: _SAME_MASK,
     Task.PROMPTABLE: _SAME_MASK,

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from visionrouter.merge.compare import class_map, compare
+from visionrouter.merge.intrinsics import known_in, scale_onto
 from visionrouter.schema.arrays import F32, Bool
 from visionrouter.schema.errors import SchemaError
 from visionrouter.schema.payload import (
     Classification,
     DepthMap,
+    Intrinsics,
     NormalMap,
     Payload,
     Poses,
@@ -94,6 +96,23 @@ def normal_error(prediction: Payload, truth: Payload) -> tuple[F32, Bool]:
     return np.where(np.isfinite(error), error, UNKNOWN_DEG).astype(np.float32), known
 
 
+def albedo_si_rmse(prediction: Payload, truth: Payload) -> float:
+    """Root of Σ |s a - A|² / Σ |A|² over pixels with a true albedo A, with the one s that fits best, over all channels.
+
+    What is unknown there counts as black. The square is the score of one window of the local error of Grosse et al. (ICCV
+    2009), the window being the picture. One grey for all loses .45 where albedos have a mean of .5 and a spread of .25.
+    Other maps than albedo are not judged.
+    """
+    assert isinstance(prediction, Intrinsics)
+    assert isinstance(truth, Intrinsics)
+    known = known_in(truth.albedo)
+    theirs = truth.albedo[known].astype(np.float64)
+    mine = np.where(known_in(prediction.albedo)[..., None], prediction.albedo, 0)[known]
+    away = scale_onto(mine, truth.albedo[known]) * mine.astype(np.float64) - theirs
+    power = float((theirs**2).sum())
+    return float(np.sqrt(min((away**2).sum() / power, 1))) if power else float(mine.any())
+
+
 def miou(prediction: Payload, truth: Payload) -> float:
     """1 - mean IoU of the labels that either shows."""
     return 1 - compare(prediction, truth).signals["miou"]
@@ -155,6 +174,7 @@ def top1(prediction: Payload, truth: Payload) -> float:
 LOSSES: Mapping[Task, Loss] = {
     Task.DEPTH: Loss("absrel", 0.10, absrel),
     Task.NORMALS: Loss("mean_angle", 12 / 180, mean_angle),
+    Task.INTRINSICS: Loss("albedo_si_rmse", 0.30, albedo_si_rmse),
     Task.SEMANTIC: Loss("miou", 0.30, miou),
     Task.INSTANCE: Loss("instance_f1", 0.50, things_f1),
     Task.REFERRING: Loss("mask_iou", 0.50, mask_iou),
@@ -180,4 +200,4 @@ PIXEL_ERRORS: Mapping[Task, PixelError] = {
     Task.NORMALS: PixelError("angle_deg", 12.0, normal_error),
     Task.SEMANTIC: PixelError("wrong_class", 0.5, class_error),
 }
-"""The error of dense tasks, pixel by pixel."""
+"""The error of dense tasks, pixel by pixel. Intrinsics have none: an albedo's error is relative to the whole picture."""

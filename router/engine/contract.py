@@ -8,7 +8,15 @@ import numpy as np
 
 from visionrouter.schema.arrays import F32
 from visionrouter.schema.errors import SchemaError
-from visionrouter.schema.payload import Classification, DepthMap, Detections, NormalMap, Poses, Segmentation
+from visionrouter.schema.payload import (
+    Classification,
+    DepthMap,
+    Detections,
+    Intrinsics,
+    NormalMap,
+    Poses,
+    Segmentation,
+)
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
@@ -21,6 +29,7 @@ _KINDS: dict[Task, type] = {
     Task.PROMPTABLE: Segmentation,
     Task.DEPTH: DepthMap,
     Task.NORMALS: NormalMap,
+    Task.INTRINSICS: Intrinsics,
     Task.POSE: Poses,
     Task.CLASSIFY: Classification,
 }
@@ -33,7 +42,8 @@ def check_prediction(query: Query, prediction: Prediction) -> None:
     """Raise `SchemaError` where a prediction is not an answer to the query.
 
     Payloads check their own shapes, dtypes and ranges when they are made; here they are held against the query:
-    kind and mode, the image's size, boxes inside it, not wholly unknown, not one constant over a picture of some size.
+    kind and mode, the image's size, boxes inside it, not wholly unknown, not one constant over a picture of some size, the
+    map of intrinsics that was asked for among them.
     """
     payload = prediction.payload
     if not isinstance(payload, _KINDS[query.task]):
@@ -49,6 +59,8 @@ def check_prediction(query: Query, prediction: Prediction) -> None:
             raise SchemaError(f"asked for {query.task}, got {payload.mode} masks")
     elif isinstance(payload, DepthMap | NormalMap):
         _check_dense(payload.values, size)
+    elif isinstance(payload, Intrinsics):
+        _check_intrinsics(payload, query.style, size)
     elif isinstance(payload, Detections | Poses) and len(payload):
         _check_boxes(payload.boxes, size)
     weights = prediction.evidence.confidence_map
@@ -82,3 +94,17 @@ def _check_dense(values: F32, size: tuple[int, int]) -> None:
             raise SchemaError("every value of the map is NaN")
     elif low == high and math.isfinite(low) and values.ndim == 2 and values.size >= _MIN_PIXELS_TO_VARY:
         raise SchemaError(f"the map is one constant ({low:.4g}) over the whole image")
+
+
+def _check_intrinsics(payload: Intrinsics, asked: str | None, size: tuple[int, int]) -> None:
+    """Light may be the same everywhere, and what is not metal is 0 everywhere; no picture of some size has one albedo."""
+    if asked is not None and asked not in payload.maps:
+        raise SchemaError(f"asked for {asked}, got {', '.join(payload.maps)}")
+    for name, values in payload.maps.items():
+        if values.shape[:2] != size:
+            raise SchemaError(f"{name} is {values.shape[:2]}, the image is {size} (height, width)")
+        if np.isnan(values).all():
+            raise SchemaError(f"every value of {name} is NaN")
+    first = payload.albedo[0, 0]
+    if size[0] * size[1] >= _MIN_PIXELS_TO_VARY and (payload.albedo == first).all():
+        raise SchemaError(f"albedo is one constant ({first[0]:.4g} in red) over the whole image")

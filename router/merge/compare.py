@@ -10,6 +10,7 @@ import numpy as np
 
 from visionrouter.merge.alignment import align
 from visionrouter.merge.classes import spread
+from visionrouter.merge.intrinsics import known_in, offset, scale_onto, si_rmse
 from visionrouter.merge.matching import assign, box_iou, mask_iou, same_labels
 from visionrouter.merge.part import one_size
 from visionrouter.merge.poses import similarity
@@ -19,6 +20,7 @@ from visionrouter.schema.payload import (
     Classification,
     DepthMap,
     Detections,
+    Intrinsics,
     NormalMap,
     Payload,
     Poses,
@@ -137,6 +139,35 @@ def _normals(a: NormalMap, b: NormalMap) -> Agreement:
     return Agreement(signals, apart)
 
 
+def _intrinsics(a: Intrinsics, b: Intrinsics) -> Agreement:
+    """Colours up to one scale: how much of a picture's brightness is its surfaces' and how much the light's, no picture
+    tells. Maps that only one of them has are not compared."""
+    size = one_size([a.albedo.shape, b.albedo.shape])
+    both = known_in(a.albedo) & known_in(b.albedo)
+    signals = {"common_share": _mean(both)}
+    apart: F32 = np.full(size, np.nan, np.float32)
+    if both.any():
+        mine, theirs = a.albedo[both], b.albedo[both]
+        scale = scale_onto(mine, theirs)
+        signals["si_rmse"] = si_rmse(mine, theirs)
+        if scale > 0:
+            signals["log_scale"] = float(np.log(scale))
+        apart[both] = offset(np.float32(scale or 1) * mine, theirs).clip(0, 1)
+    for name in ("roughness", "metallicity", "shading", "residual"):
+        if name in a.maps and name in b.maps:
+            signals |= _intrinsic(name, a.maps[name], b.maps[name])
+    return Agreement(signals, apart)
+
+
+def _intrinsic(name: str, a: F32, b: F32) -> dict[str, float]:
+    both = known_in(a) & known_in(b)
+    if not both.any():
+        return {}
+    if a.ndim == 2:
+        return {f"{name}_mean": float(np.abs(a[both] - b[both]).mean(dtype=np.float64))}
+    return {f"{name}_si_rmse": si_rmse(a[both], b[both])}
+
+
 def _masks(a: Segmentation, b: Segmentation) -> Agreement:
     one_size([a.masks.shape[1:], b.masks.shape[1:]])
     if a.mode != b.mode:
@@ -250,6 +281,7 @@ _COMPARERS: Mapping[type, Callable[[Any, Any], Agreement]] = {
     Segmentation: _masks,
     DepthMap: _depth,
     NormalMap: _normals,
+    Intrinsics: _intrinsics,
     Poses: _poses,
     Classification: _classes,
 }

@@ -8,6 +8,7 @@ from typing import Any
 from visionrouter.merge.boxes import merge_boxes
 from visionrouter.merge.classes import merge_classes
 from visionrouter.merge.depth import merge_depth
+from visionrouter.merge.intrinsics import merge_intrinsics
 from visionrouter.merge.masks import merge_masks
 from visionrouter.merge.normals import merge_normals
 from visionrouter.merge.part import MOST_PARTS, Merged, Part
@@ -17,6 +18,7 @@ from visionrouter.schema.payload import (
     Classification,
     DepthMap,
     Detections,
+    Intrinsics,
     NormalMap,
     Poses,
     Segmentation,
@@ -27,6 +29,7 @@ _MERGERS: Mapping[type, Callable[[Sequence[Any], Sequence[Part]], Merged]] = {
     Segmentation: merge_masks,
     DepthMap: merge_depth,
     NormalMap: merge_normals,
+    Intrinsics: merge_intrinsics,
     Poses: merge_poses,
     Classification: merge_classes,
 }

@@ -7,6 +7,7 @@ from visionrouter.render.canvas import Canvas
 from visionrouter.render.classes import draw_classes
 from visionrouter.render.composite import draw_banner, draw_composite
 from visionrouter.render.depth import draw_depth
+from visionrouter.render.intrinsics import draw_intrinsics
 from visionrouter.render.masks import draw_segmentation
 from visionrouter.render.normals import draw_normals
 from visionrouter.render.skeleton import draw_poses
@@ -21,6 +22,7 @@ from visionrouter.schema.payload import (
     Composite,
     DepthMap,
     Detections,
+    Intrinsics,
     NormalMap,
     Payload,
     Poses,
@@ -32,8 +34,8 @@ from visionrouter.schema.result import Result
 def overlay(answer: Result | Payload, image: ImageSource) -> U8:
     """Draw an answer on the image it was made from: uint8 (H, W, 3), the image's own size.
 
-    `image` is anything `load_image` takes. Numbers on labels are the models' raw scores. Depth and normals replace the
-    picture; an abstention dims it and says why; an answer nobody vouches for is framed and says so. Pictures too small
+    `image` is anything `load_image` takes. Numbers on labels are the models' raw scores. Depth, normals and intrinsics
+    replace the picture; an abstention dims it and says why; an answer nobody vouches for is framed and says so. Pictures too small
     for words get none. Raises `SchemaError` where the answer belongs to an image of another size, `ImageError` where
     the image cannot be read.
     """
@@ -91,6 +93,9 @@ def _draw_payload(canvas: Canvas, payload: Payload) -> None:
         case NormalMap():
             _check_size(canvas, payload.kind, payload.values.shape[:2])
             draw_normals(canvas, payload)
+        case Intrinsics():
+            _check_size(canvas, payload.kind, payload.albedo.shape[:2])
+            draw_intrinsics(canvas, payload)
         case Poses():
             draw_poses(canvas, payload)
         case Classification():

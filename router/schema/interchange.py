@@ -15,6 +15,7 @@ from visionrouter.schema.payload import (
     Composite,
     DepthMap,
     Detections,
+    Intrinsics,
     NormalMap,
     Payload,
     Poses,
@@ -139,6 +140,9 @@ def _save_payload(payload: Payload, folder: Path) -> None:
                 PIL.Image.fromarray(depth_to_mm(payload.values)).save(folder / "depth_mm.png")
         case NormalMap():
             np.savez_compressed(folder / "normals.npz", values=payload.values)
+        case Intrinsics():
+            maps: dict[str, Any] = dict(payload.maps)
+            np.savez_compressed(folder / "intrinsics.npz", **maps)
         case Composite(image=image) if image is not None:
             PIL.Image.fromarray(image).save(folder / "redacted.png")
         case Detections() | Poses() | Classification() | Composite():

@@ -3,12 +3,14 @@ continuous, origin at the top-left corner of the top-left pixel (pixel centres a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
 
 from visionrouter.schema.arrays import (
+    F32,
     Bool,
     Boxes,
     Dense,
@@ -129,6 +131,48 @@ class NormalMap(Record):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Intrinsics(Record):
+    """What surfaces are of themselves, and the light on them: maps of one size, NaN where not known, None where not drawn.
+
+    `albedo`: float32 (H, W, 3), diffuse reflectance in [0, 1]. `roughness`, 0 a mirror and 1 matt, and `metallicity`, 0 a
+    dielectric and 1 bare metal: float32 (H, W). `shading`, the diffuse illumination, and `residual`, what is not reflected
+    diffusely (highlights, mirror images, lamps): float32 (H, W, 3), at least 0, both in one unknown positive unit; in it
+    the image in linear light is albedo * shading + residual.
+
+    Maps of three channels are linear RGB with sRGB's primaries, never gamma encoded, whatever their model draws.
+    """
+
+    albedo: Dense
+    roughness: Dense | None = None
+    metallicity: Dense | None = None
+    shading: Dense | None = None
+    residual: Dense | None = None
+    kind: Literal["intrinsics"] = "intrinsics"
+
+    def __post_init__(self) -> None:
+        check(self.albedo, "Intrinsics", "albedo", np.float32, (None, None, 3), finite=False)
+        size = self.albedo.shape[:2]
+        for name, values in self.maps.items():
+            shape = size if name in ("roughness", "metallicity") else (*size, 3)
+            check(values, "Intrinsics", name, np.float32, shape, finite=False)
+            most = np.inf if name in ("shading", "residual") else 1.0
+            low, high = np.fmin.reduce(values, None, initial=np.inf), np.fmax.reduce(values, None, initial=0)
+            if low < 0 or high > most:
+                fail("Intrinsics", name, f"spans {low:.3g} to {high:.3g}; it is in 0..{most:g}")
+            if high == np.inf:
+                fail("Intrinsics", name, "infinite values; mark what is not known with NaN")
+
+    @property
+    def maps(self) -> Mapping[str, F32]:
+        """The maps that there are, by name, albedo first."""
+        found = {name: getattr(self, name) for name in INTRINSIC_MAPS}
+        return {name: values for name, values in found.items() if values is not None}
+
+
+INTRINSIC_MAPS = ("albedo", "roughness", "metallicity", "shading", "residual")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Poses(Record):
     """N people with K named joints.
 
@@ -194,7 +238,9 @@ class Entity:
     unit: str | None = None
 
 
-Part = Annotated[Detections | Segmentation | DepthMap | NormalMap | Poses | Classification, ToldBy("kind")]
+Part = Annotated[
+    Detections | Segmentation | DepthMap | NormalMap | Intrinsics | Poses | Classification, ToldBy("kind")
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,7 +260,7 @@ class Composite(Record):
 
 
 Payload = Annotated[
-    Detections | Segmentation | DepthMap | NormalMap | Poses | Classification | Composite,
+    Detections | Segmentation | DepthMap | NormalMap | Intrinsics | Poses | Classification | Composite,
     ToldBy("kind"),
 ]
 

@@ -96,6 +96,7 @@ class Query:
     """One question to one backend: a single task on a single image, with all that a backend may need.
 
     `palette` is never empty for semantic segmentation asked of a generative backend. `text` is the user's own words.
+    `style` is the instruction's.
     `tags` and `criticality` are the request's: queues are fair between tags and shed the less critical first.
     """
 
@@ -108,3 +109,4 @@ class Query:
     text: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     criticality: Criticality = Criticality.NORMAL
+    style: str | None = None

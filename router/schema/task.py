@@ -17,6 +17,7 @@ class Task(StrEnum):
     PROMPTABLE = "segment.promptable"
     DEPTH = "depth"
     NORMALS = "normals"
+    INTRINSICS = "intrinsics"  # albedo, and what light makes of it; not the camera's parameters
     POSE = "pose"
     CLASSIFY = "classify"
     COMPOSITE = "composite"
@@ -144,8 +145,9 @@ class Instruction:
     """An instruction understood.
 
     `operation` is set for `Task.COMPOSITE` alone. `palette` holds the colours the words asked for (semantic
-    segmentation), empty where none were. `style` refines a redaction ("blur", "pixelate", "black") or
-    a depth request ("metric", "relative"), None where the words left it open.
+    segmentation), empty where none were. `style` refines a redaction ("blur", "pixelate", "black"), a depth request
+    ("metric", "relative") or one for intrinsics (the map that must be among them, "roughness"), None where the words
+    left it open.
     """
 
     task: Task

@@ -26,6 +26,7 @@ from visionrouter.schema.payload import (
     Classification,
     DepthMap,
     Detections,
+    Intrinsics,
     NormalMap,
     Payload,
     Poses,
@@ -50,6 +51,7 @@ KINDS = {
     Task.PROMPTABLE: Segmentation,
     Task.DEPTH: DepthMap,
     Task.NORMALS: NormalMap,
+    Task.INTRINSICS: Intrinsics,
     Task.POSE: Poses,
     Task.CLASSIFY: Classification,
 }
@@ -144,6 +146,8 @@ def test_every_declared_task_is_answered(backend: Backend, images: dict[str, Ima
             assert payload.masks.shape[1:] == (image.height, image.width)
         if isinstance(payload, DepthMap | NormalMap):
             assert payload.values.shape[:2] == (image.height, image.width)
+        if isinstance(payload, Intrinsics):
+            assert payload.albedo.shape[:2] == (image.height, image.width)
         if isinstance(payload, Detections | Poses):
             assert (payload.boxes >= 0).all()
             assert (payload.boxes <= [*image.size, *image.size]).all()

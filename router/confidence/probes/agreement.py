@@ -8,11 +8,12 @@ import numpy as np
 
 from visionrouter.confidence.probes.probe import Finding
 from visionrouter.merge.compare import compare
-from visionrouter.schema.payload import DepthMap, NormalMap, Payload
+from visionrouter.schema.payload import DepthMap, Intrinsics, NormalMap, Payload
 
 _HALF_TRUST_RELATIVE = 0.15
 """A depth this far from the other's, as a share of it, keeps half of its trust."""
 _HALF_TRUST_HALF_TURNS = 15 / 180
+_HALF_TRUST_ALBEDO = 0.15
 
 
 def agreed(prefix: str, payload: Payload, others: Sequence[Payload]) -> Finding:
@@ -42,5 +43,7 @@ def _scale(payload: Payload) -> float | None:
             return _HALF_TRUST_RELATIVE
         case NormalMap():
             return _HALF_TRUST_HALF_TURNS
+        case Intrinsics():
+            return _HALF_TRUST_ALBEDO
         case _:
             return None

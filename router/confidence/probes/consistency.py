@@ -33,9 +33,10 @@ class Flip(Probe):
 
 
 class Photometric(Probe):
-    """The image in other light: darker by a gamma of 1.5, which changes nothing that is asked of it."""
+    """The image in other light: darker by a gamma of 1.5, which changes nothing that is asked of it, unless it is asked
+    for its intrinsics: a gamma bends the albedo too, and light is half of the answer."""
 
-    role, calls, tasks, prefix = Role.SELF, 1, ALL, "photometric"
+    role, calls, tasks, prefix = Role.SELF, 1, ALL - {Task.INTRINSICS}, "photometric"
 
     def questions(self, query: Query) -> tuple[Query, ...]:
         darker = (255 * (np.arange(256) / 255) ** _GAMMA).round().astype(np.uint8)

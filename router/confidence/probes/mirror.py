@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from visionrouter.schema.arrays import F32
-from visionrouter.schema.payload import DepthMap, Detections, NormalMap, Payload, Poses, Segmentation
+from visionrouter.schema.payload import (
+    DepthMap,
+    Detections,
+    Intrinsics,
+    NormalMap,
+    Payload,
+    Poses,
+    Segmentation,
+)
 from visionrouter.schema.request import Prompts, Query
 from visionrouter.schema.task import Relation, RelationKind, Target
 
@@ -38,6 +47,9 @@ def mirrored_payload(payload: Payload, width: int) -> Payload:
             return replace(payload, values=np.ascontiguousarray(payload.values[:, ::-1]))
         case NormalMap():
             return replace(payload, values=payload.values[:, ::-1] * np.array([-1, 1, 1], np.float32))
+        case Intrinsics():
+            turned: dict[str, Any] = {n: np.ascontiguousarray(v[:, ::-1]) for n, v in payload.maps.items()}
+            return Intrinsics(**turned)
         case Segmentation():
             return replace(payload, masks=np.ascontiguousarray(payload.masks[:, :, ::-1]))
         case Detections():

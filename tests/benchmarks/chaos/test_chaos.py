@@ -134,11 +134,17 @@ def test_nor_does_the_default_where_processes_die():
     assert rows["crash first: specialist-1"].outcome == Outcome.FELL_BACK
 
 
-@pytest.mark.parametrize("task", sorted(set(Task) - {Task.COMPOSITE, Task.DEPTH}))
+@pytest.mark.parametrize("task", sorted(set(Task) - {Task.COMPOSITE, Task.DEPTH, Task.INTRINSICS}))
 def test_safety_critical_is_contradicted_on_every_task_but_where_all_err_alike(task):
     rows = rows_of("safety-critical", AT_ONCE, task)
     assert not [row for row in rows.values() if row.lost]
     assert {cell for cell, row in rows.items() if row.wrong} == {"constant all"}
+
+
+def test_one_albedo_for_all_is_found_out_as_one_depth_is():
+    rows = rows_of("safety-critical", (Fault.CONSTANT, Fault.NAN, Fault.STALE_DIGEST), Task.INTRINSICS)
+    assert not [row for row in rows.values() if row.lost or row.wrong]
+    assert rows["constant all"].noticed == rows["nan all"].noticed == ("invalid_output",)
 
 
 def by_risk(**more):

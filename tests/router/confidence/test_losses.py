@@ -10,6 +10,7 @@ from visionrouter.schema.payload import (
     Classification,
     DepthMap,
     Detections,
+    Intrinsics,
     NormalMap,
     Poses,
     Segmentation,
@@ -50,10 +51,12 @@ def up():
     return NormalMap(normals)
 
 
+ALBEDO = Intrinsics(RNG.uniform(0.1, 0.5, (H, W, 3)).astype(F))
 DEPTH = metres(RNG.uniform(1, 30, (H, W)))
 TRUTHS = {
     Task.DEPTH: DEPTH,
     Task.NORMALS: up(),
+    Task.INTRINSICS: ALBEDO,
     Task.SEMANTIC: masks("semantic", (0, 8), (8, 16)),
     Task.INSTANCE: masks("instance", (0, 5), (7, 12), labels=("a", "a")),
     Task.REFERRING: masks("referring", (2, 7)),
@@ -64,6 +67,7 @@ TRUTHS = {
 }
 NOTHING = {
     Task.DEPTH: metres(np.full((H, W), np.nan)),
+    Task.INTRINSICS: Intrinsics(np.full((H, W, 3), np.nan, F)),
     Task.SEMANTIC: masks("semantic"),
     Task.INSTANCE: masks("instance"),
     Task.REFERRING: masks("referring"),
@@ -122,6 +126,29 @@ def test_angles_in_half_turns_and_unknown_is_a_quarter():
     unknown[:6] = np.nan
     assert LOSSES[Task.NORMALS].measure(NormalMap(unknown), up()) == pytest.approx(0.25)
     assert LOSSES[Task.NORMALS].bad_above * 180 == pytest.approx(12)
+
+
+@given(st.floats(0.2, 2))
+def test_the_scale_of_an_albedo_is_no_error(scale):
+    assert LOSSES[Task.INTRINSICS].measure(Intrinsics(ALBEDO.albedo * F(scale)), ALBEDO) < 1e-6
+
+
+def test_a_cast_an_unknown_half_and_light_left_in_an_albedo_are():
+    measure, mean = LOSSES[Task.INTRINSICS].measure, np.full((H, W, 3), 0.4, F)
+    red = mean * F([1, 0, 0])
+    assert measure(Intrinsics(red), Intrinsics(mean)) == pytest.approx(np.sqrt(2 / 3))
+    half = mean.copy()
+    half[: H // 2] = np.nan
+    assert measure(Intrinsics(half), Intrinsics(mean)) == pytest.approx(np.sqrt(1 / 2))
+    assert measure(Intrinsics(mean), Intrinsics(half)) == 0, "where nobody knows the truth, nothing is judged"
+    lit = mean * np.linspace(0.2, 1, W, dtype=F)[:, None]
+    assert LOSSES[Task.INTRINSICS].is_bad(measure(Intrinsics(lit), Intrinsics(mean)))
+
+
+def test_the_loss_of_one_grey_is_what_the_docstring_says():
+    albedo = np.random.default_rng(1).uniform(0.5 - 0.25 * 3**0.5, 0.5 + 0.25 * 3**0.5, (60, 80, 3)).astype(F)
+    grey = Intrinsics(np.full((60, 80, 3), 0.5, F))
+    assert LOSSES[Task.INTRINSICS].measure(grey, Intrinsics(albedo)) == pytest.approx(0.45, abs=0.01)
 
 
 def test_half_a_mask_and_the_other_label():

@@ -9,7 +9,7 @@ from visionrouter.backends.fake import plausible
 from visionrouter.engine.contract import check_prediction
 from visionrouter.schema.errors import SchemaError
 from visionrouter.schema.image import load_image
-from visionrouter.schema.payload import DepthMap, NormalMap, Segmentation
+from visionrouter.schema.payload import DepthMap, Intrinsics, NormalMap, Segmentation
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
@@ -35,6 +35,8 @@ masks = np.ones((1, 70, 80), bool)
 one = np.ones(1, np.float32)
 up = np.zeros((70, 80, 3), np.float32)
 up[..., 2] = 1
+grey = np.full((70, 80, 3), 0.5, np.float32)
+tiled = np.where(np.arange(80)[:, None] < 40, grey, np.float32(0.1))
 
 
 @pytest.mark.parametrize(
@@ -45,6 +47,10 @@ up[..., 2] = 1
         (Task.DEPTH, DepthMap(np.full((70, 80), 3, np.float32), "m"), "one constant"),
         (Task.NORMALS, NormalMap(up[:9]), "the image is"),
         (Task.NORMALS, NormalMap(up * np.float32("nan")), "every value"),
+        (Task.INTRINSICS, Intrinsics(tiled[:9]), "albedo is"),
+        (Task.INTRINSICS, Intrinsics(tiled * np.float32("nan")), "every value of albedo"),
+        (Task.INTRINSICS, Intrinsics(tiled, shading=grey * np.float32("nan")), "every value of shading"),
+        (Task.INTRINSICS, Intrinsics(grey), "albedo is one constant"),
         (Task.INSTANCE, Segmentation(masks[:, :9], one, ("a",), "instance"), "masks are"),
         (Task.INSTANCE, Segmentation(masks, one, ("a",), "referring"), "got referring"),
     ],
@@ -59,6 +65,18 @@ def test_sky_everywhere_and_a_flat_wall_are_answers():
         Query(Task.DEPTH, IMAGE), Prediction(DepthMap(np.full((70, 80), np.inf, np.float32), "m"))
     )
     check_prediction(Query(Task.NORMALS, IMAGE), Prediction(NormalMap(up)))
+
+
+def test_the_same_light_everywhere_is_an_answer_and_so_is_no_metal():
+    lit = Intrinsics(tiled, metallicity=np.zeros((70, 80), np.float32), shading=grey)
+    check_prediction(Query(Task.INTRINSICS, IMAGE, style="shading"), Prediction(lit))
+
+
+def test_the_map_that_was_asked_for_must_be_there():
+    asked = Query(Task.INTRINSICS, IMAGE, style="roughness")
+    with pytest.raises(SchemaError, match="asked for roughness, got albedo, shading"):
+        check_prediction(asked, Prediction(Intrinsics(tiled, shading=grey)))
+    check_prediction(asked, Prediction(Intrinsics(tiled, roughness=grey[..., 0])))
 
 
 @pytest.mark.parametrize("task", [Task.DETECT, Task.POSE])

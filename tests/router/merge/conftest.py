@@ -7,6 +7,7 @@ from visionrouter.schema.payload import (
     Classification,
     DepthMap,
     Detections,
+    Intrinsics,
     NormalMap,
     Poses,
     Segmentation,
@@ -72,6 +73,19 @@ def normals(rng):
     return NormalMap(values.astype(np.float32))
 
 
+def intrinsics(rng):
+    def drawn(*shape):
+        values = rng.random((H, W, *shape)).astype(np.float32)
+        values[rng.random((H, W)) < 0.1] = np.nan
+        return values
+
+    lit = {"shading": 3 * drawn(3), "residual": drawn(3)}
+    matter = {"roughness": drawn(), "metallicity": drawn()}
+    return Intrinsics(
+        drawn(3), **(lit if rng.random() < 0.7 else {}), **(matter if rng.random() < 0.7 else {})
+    )
+
+
 def poses(rng):
     n, names = int(rng.integers(0, 4)), tuple(rng.permutation(JOINTS)[: rng.integers(3, 6)].tolist())
     boxes = _boxes(rng, n)
@@ -98,6 +112,7 @@ MAKERS = {
     "relative": depth("relative"),
     "disparity": depth("disparity"),
     "normals": normals,
+    "intrinsics": intrinsics,
     "poses": poses,
     "classes": classes,
 }

@@ -19,7 +19,8 @@ from visionrouter.schema.payload import (
 
 quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NOT_ALIKE = {"sky_disagreement", "known_disagreement", "unmatched_share", "js_divergence", "log_scale", "aligned_median",
-             "aligned_mean", "aligned_share_25", "abs_rel", "angle_mean_deg", "angle_median_deg", "angle_share_30"}  # fmt: skip
+             "aligned_mean", "aligned_share_25", "abs_rel", "angle_mean_deg", "angle_median_deg", "angle_share_30", "si_rmse",
+             "roughness_mean", "metallicity_mean", "shading_si_rmse", "residual_si_rmse"}  # fmt: skip
 ALIKE = {
     "f1",
     "iou",

@@ -13,6 +13,7 @@ from visionrouter.schema.payload import (
     DepthMap,
     Detections,
     Entity,
+    Intrinsics,
     NormalMap,
     Payload,
     Poses,
@@ -49,6 +50,12 @@ def _normals(width: int, height: int) -> NormalMap:
     values[..., 2] = 1
     values[: height // 4] = np.nan
     return NormalMap(values)
+
+
+def _intrinsics(width: int, height: int) -> Intrinsics:
+    albedo = np.full((height, width, 3), (0.6, 0.3, 0.1), np.float32)
+    albedo[: height // 4] = np.nan
+    return Intrinsics(albedo, albedo[..., 0], np.zeros((height, width), np.float32), 9 * albedo, 0 * albedo)
 
 
 def _masks(width: int, height: int) -> np.ndarray:
@@ -94,6 +101,9 @@ def payloads(width: int, height: int) -> dict[str, Payload]:
         "unknown depth": DepthMap(np.full((height, width), np.nan, np.float32), "relative"),
         "no distance": DepthMap(np.zeros((height, width), np.float32), "m"),
         "normals": _normals(width, height),
+        "intrinsics": _intrinsics(width, height),
+        "albedo": Intrinsics(_intrinsics(width, height).albedo),
+        "unknown albedo": Intrinsics(np.full((height, width, 3), np.nan, np.float32)),
         "poses": _poses(width, height),
         "no poses": Poses(
             np.zeros((0, 0, 2), np.float32), np.zeros((0, 0), np.float32), boxes, none, NAMES, EDGES

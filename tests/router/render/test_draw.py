@@ -38,7 +38,7 @@ def test_a_result_is_drawn_as_its_payload(picture, every_payload, result):
     assert np.array_equal(answer.overlay(image), overlay(payload, image))
 
 
-@pytest.mark.parametrize("kind", ["semantic", "metres", "normals", "count", "redaction"])
+@pytest.mark.parametrize("kind", ["semantic", "metres", "normals", "intrinsics", "count", "redaction"])
 def test_the_wrong_image_is_refused(picture, every_payload, kind):
     with pytest.raises(SchemaError, match=r"320x240.*64x48|64x48.*320x240"):
         overlay(every_payload(64, 48)[kind], picture(320, 240))

@@ -11,7 +11,7 @@ from pycocotools.coco import COCO
 from visionrouter.schema.decision import Decision, Outcome, Reason
 from visionrouter.schema.errors import SchemaError
 from visionrouter.schema.interchange import depth_to_mm
-from visionrouter.schema.payload import Classification, DepthMap, Detections, Poses, Segmentation
+from visionrouter.schema.payload import Classification, DepthMap, Detections, Intrinsics, Poses, Segmentation
 from visionrouter.schema.result import Result
 from visionrouter.schema.task import Task
 
@@ -84,6 +84,9 @@ def test_save_writes_files_that_read_back(tmp_path):
     folder = result(depth, (2, 1)).save(tmp_path / "depth")
     assert np.array_equal(np.load(folder / "depth.npz")["values"], depth.values)
     assert np.asarray(PIL.Image.open(folder / "depth_mm.png")).tolist() == [[1500, 65535]]
+    made = Intrinsics(np.full((1, 2, 3), 0.3, np.float32), roughness=np.array([[0.5, np.nan]], np.float32))
+    with np.load(result(made, (2, 1)).save(tmp_path / "made") / "intrinsics.npz") as maps:
+        assert Intrinsics(**maps) == made
 
 
 def test_a_classification_saves_its_json_alone(tmp_path):

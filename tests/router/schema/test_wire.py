@@ -16,6 +16,7 @@ from visionrouter.schema.payload import (
     DepthMap,
     Detections,
     Entity,
+    Intrinsics,
     NormalMap,
     Poses,
     Segmentation,
@@ -77,6 +78,20 @@ def normal_maps(draw):
 
 
 @st.composite
+def intrinsics(draw):
+    height, width = draw(sides), draw(sides)
+    share, light = unit | st.just(float("nan")), st.floats(0, 1e5, width=32) | st.just(float("nan"))
+    number, colour = (height, width), (height, width, 3)
+    return Intrinsics(
+        draw(floats(colour, share)),
+        draw(st.none() | floats(number, share)),
+        draw(st.none() | floats(number, share)),
+        draw(st.none() | floats(colour, light)),
+        draw(st.none() | floats(colour, light)),
+    )
+
+
+@st.composite
 def poses(draw):
     n, k = draw(counts), draw(st.integers(1, 3))
     names = tuple(draw(st.lists(words, min_size=k, max_size=k)))
@@ -96,7 +111,9 @@ def classifications(draw):
     return Classification(tuple(draw(st.lists(words, min_size=len(scores), max_size=len(scores)))), scores)
 
 
-simple = st.one_of(detections(), segmentations(), depth_maps(), normal_maps(), poses(), classifications())
+simple = st.one_of(
+    detections(), segmentations(), depth_maps(), normal_maps(), intrinsics(), poses(), classifications()
+)
 finite = st.floats(-1e9, 1e9)
 entities = st.builds(
     Entity,
@@ -210,11 +227,23 @@ def test_the_schema_describes_what_is_written():
         for d in schema["$defs"].values()
         if "kind" in d.get("properties", {}) and "const" in d["properties"]["kind"]
     }
-    assert kinds >= {"detections", "segmentation", "depth", "normals", "poses", "classification", "composite"}
+    assert kinds == {
+        *(
+            "detections",
+            "segmentation",
+            "depth",
+            "normals",
+            "intrinsics",
+            "poses",
+            "classification",
+            "composite",
+        )
+    }
 
 
 one = np.ones(1, np.float32)
 box = np.array([[0, 0, 1, 1]], np.float32)
+half = np.full((2, 2, 3), 0.5, np.float32)
 
 
 @pytest.mark.parametrize(
@@ -233,6 +262,12 @@ box = np.array([[0, 0, 1, 1]], np.float32)
         (lambda: DepthMap(np.full((2, 2), -1, np.float32), "m"), "negative metres"),
         (lambda: NormalMap(np.ones((2, 2, 3), np.float32)), "unit length"),
         (lambda: NormalMap(np.full((2, 2, 3), np.inf, np.float32)), "infinite"),
+        (lambda: Intrinsics(np.full((2, 2, 3), 1.5, np.float32)), "albedo: spans 1.5 to 1.5; it is in 0..1"),
+        (lambda: Intrinsics(np.zeros((2, 2), np.float32)), "albedo: expected shape"),
+        (lambda: Intrinsics(half, half), r"roughness: expected shape \(2, 2\)"),
+        (lambda: Intrinsics(half, metallicity=half[:1, :, 0]), r"metallicity: expected shape \(2, 2\)"),
+        (lambda: Intrinsics(half, shading=-half), "shading: spans -0.5"),
+        (lambda: Intrinsics(half, residual=np.full((2, 2, 3), np.inf, np.float32)), "residual: infinite"),
         (lambda: Classification(("a", "b"), np.array([0.1, 0.9], np.float32)), "not sorted"),
         (
             lambda: Poses(

@@ -58,3 +58,11 @@ def test_normals_turn_with_the_picture():
     payload.values[:, :10] = (1, 0, 0)
     turned = mirrored_payload(payload, 40)
     assert turned.values[0, -1].tolist() == [-1, 0, 0]
+
+
+def test_every_intrinsic_turns_with_the_picture():
+    payload = plausible(query(Task.INTRINSICS))
+    payload.shading[:, :10] = 3
+    turned = mirrored_payload(payload, 40)
+    assert tuple(turned.maps) == tuple(payload.maps)
+    assert (turned.shading[:, -10:] == 3).all()
