@@ -64,6 +64,8 @@ def canonical(instruction: Instruction) -> str:
             return f"{instruction.style} depth map" if instruction.style else "depth map"
         case Task.NORMALS:
             return "surface normals"
+        case Task.INTRINSICS:
+            return f"{instruction.style} map" if instruction.style else "intrinsic decomposition"
         case Task.POSE:
             return f"pose of {_list(targets)}" if targets else "human pose"
         case Task.CLASSIFY:

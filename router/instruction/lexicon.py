@@ -114,6 +114,22 @@ NORMALS = _phrases(
     orientations|normals map|normals estimation|normals image)|normals map|normalmap|
     per pixel [surface] normals|(surface|face) directions"""
 )
+INTRINSICS = Phrases(
+    {
+        "": """intrinsic [image] (decomposition|decompositions|decomposition maps)|intrinsic (images|image maps|maps|components|
+            layers)|(decomposition|split) into intrinsic (images|components|layers)""",
+        "albedo": """[diffuse|surface] (albedo|albedos|reflectance) [map|maps|image|layer|channel|estimation|prediction|values]|
+            base (colour|color) (map|image|layer)""",
+        "roughness": """[surface|material] roughness [map|maps|image|channel|estimation|prediction|values]|
+            (albedo|reflectance) and roughness [maps]""",
+        "metallicity": """(metallicity|metalness) [map|maps|image|channel|estimation|prediction|values]|metallic map|
+            (albedo|reflectance) and (metallicity|metalness) [maps]""",
+        "shading": """[diffuse] shading [map|maps|image|layer|estimation|prediction]|(albedo|reflectance) and [diffuse] shading [maps|images]|
+            [diffuse] shading and (albedo|reflectance) [maps|images]|diffuse illumination [map|image]""",
+        "residual": "[non diffuse|specular] residual (map|image|layer)|(non diffuse|specular) residual",
+    }
+)
+"""The map that must be among those answered, "" for any."""
 POSE = _phrases(
     """[human|body|person|people|multi person|2d|full body|skeletal|human body] (pose|poses|keypoint|keypoints|key points|skeleton|
     skeletons|joint|joints|landmarks|pose (estimation|estimates|estimate|detection|keypoints|skeleton|skeletons|landmarks|joints)|keypoint

@@ -207,6 +207,9 @@ class Meaning:
     def _normals(self, _: Parts) -> Instruction:
         return self._say(Task.NORMALS)
 
+    def _intrinsics(self, parts: Parts) -> Instruction:
+        return self._say(Task.INTRINSICS, style=parts.meaning("INTRINSICS") or None)
+
     def _pose(self, parts: Parts) -> Instruction:
         targets = tuple(thing.target for thing in parts.things)
         everyone = (

@@ -60,13 +60,15 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     ("promptable", "[MAKE] [ARTICLE] MASK (of|for|at|around|from) <pointed>"),
     ("promptable", "(what|which object) (is|lies) <pointed_at>"),
     ("vague", "(VAGUE|identify|recognise|recognize|name|label) [me] <things>"),
-    # ---- depth, normals, pose
+    # ---- depth, normals, intrinsics, pose
     ("depth", "[MAKE] [ARTICLE] [METRIC] DEPTH [(of|for|from|at) (SCENE|IMAGE|SURROUNDINGS)] [UNITS]"),
     ("depth_metres", "how FAR BE SCENE [AWAY] [FROM_VIEWER] [UNITS]"),
     ("depth_metres", "[TELL] how FAR SCENE BE [AWAY] [FROM_VIEWER] [UNITS]"),
     ("depth_metres", "[MAKE] [ARTICLE] [METRIC] (distance|distances) (to|of) SCENE [UNITS]"),
     ("depth", "how deep BE (SCENE|IMAGE|SURROUNDINGS)"),
     ("normals", "[MAKE] [ARTICLE] NORMALS [(of|for|from) (SCENE|IMAGE)]"),
+    ("intrinsics", "[MAKE] [ARTICLE] INTRINSICS [(of|for|from) (SCENE|IMAGE|SURROUNDINGS)]"),
+    ("intrinsics", "(decompose|split|factor|factorise|factorize) IMAGE into [its|the|an|a] INTRINSICS"),
     ("pose_all", "[MAKE] [ARTICLE] POSE [(of|for|from|in) IMAGE]"),
     ("pose_all", "where BE [ARTICLE] POSE"),
     ("pose", "[MAKE] [ARTICLE] POSE (of|from) <things>"),
@@ -131,7 +133,7 @@ NONTERMINALS: dict[str, str] = {
 
 # Named in messages; every one is understood.
 EXAMPLES = (
-    "detect every dog", "segment the dog", "segment each car", "semantic segmentation", "depth map", "surface normals",
+    "detect every dog", "segment the dog", "segment each car", "semantic segmentation", "depth map", "surface normals", "albedo map",
     "human pose", "classify the image", "how far is each person", "how many dogs", "blur every face",
 )  # fmt: skip
 MORE_EXAMPLES = (
@@ -139,6 +141,6 @@ MORE_EXAMPLES = (
     "mask of the red car on the left", "instance segmentation", "segment this", "what is in this box",
     "estimate metric depth", "how far is everything", "what is this", "what kind of animal is this", "where is the dog",
     "where are the joints of each person", "detect everything", "pixelate the faces", "black out number plates",
-    "distance to the nearest car", "count the cars", "is there a dog", "skeleton", "bounding boxes of the cars",
+    "distance to the nearest car", "intrinsic decomposition", "roughness map", "albedo and shading", "count the cars", "is there a dog", "skeleton", "bounding boxes of the cars",
 )  # fmt: skip
 PALETTE_EXAMPLE = "semantic segmentation: sky blue, road gray"
