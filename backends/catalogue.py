@@ -35,9 +35,13 @@ _MADE_OF = {
     "sharpened": {"referrer": "cutout", "segmenter": "grabcut"},
 }
 _NOTES = (
-    "- `marigold` takes Marigold's depth and normals, its LCM variants and E2E-FT. Lotus is refused, with the reason:",
-    "  diffusers does not have its pipeline, and code from a repository is not run; E2E-FT draws in one step too. So are",
-    "  intrinsics: no task asks for albedo and shading.",
+    "- `marigold` takes Marigold's depth, normals (`draws: normals`) and intrinsics (`draws: intrinsics`), their LCM variants",
+    "  and E2E-FT. Intrinsics are those that the weights' `target_properties` name, made linear where these say `srgb`:",
+    "  albedo, roughness and metallicity of `marigold-iid-appearance`, albedo, shading and residual of `marigold-iid-lighting`.",
+    "  The appearance weights' training code encodes roughness and metallicity by a power of 1/2.2, of which its",
+    "  `target_properties` say nothing: try them on a known material before relying on their numbers.",
+    "  Lotus is refused, with the reason: diffusers does not have its pipeline, and code from a repository is not run; E2E-FT",
+    "  draws in one step too.",
     "- `yolo` with a head of oriented boxes gives the tight upright box of each thing, and the note `angle:I:DEG`: thing I",
     "  is turned clockwise by so many degrees.",
     "- `timm_hub` takes any model that was saved in timm's layout. Its `embed(images)` gives a vector of unit length for each",

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from visionrouter.schema.arrays import F32
-from visionrouter.schema.errors import SchemaError
+from visionrouter.schema.errors import SchemaError, UnsupportedTargetError
 from visionrouter.schema.payload import (
     Classification,
     DepthMap,
@@ -42,8 +42,8 @@ def check_prediction(query: Query, prediction: Prediction) -> None:
     """Raise `SchemaError` where a prediction is not an answer to the query.
 
     Payloads check their own shapes, dtypes and ranges when they are made; here they are held against the query:
-    kind and mode, the image's size, boxes inside it, not wholly unknown, not one constant over a picture of some size, the
-    map of intrinsics that was asked for among them.
+    kind and mode, the image's size, boxes inside it, not wholly unknown, not one constant over a picture of some size. Raise
+    `UnsupportedTargetError` where intrinsics lack the map that was asked for: that is no fault of the backend's.
     """
     payload = prediction.payload
     if not isinstance(payload, _KINDS[query.task]):
@@ -99,7 +99,7 @@ def _check_dense(values: F32, size: tuple[int, int]) -> None:
 def _check_intrinsics(payload: Intrinsics, asked: str | None, size: tuple[int, int]) -> None:
     """Light may be the same everywhere, and what is not metal is 0 everywhere; no picture of some size has one albedo."""
     if asked is not None and asked not in payload.maps:
-        raise SchemaError(f"asked for {asked}, got {', '.join(payload.maps)}")
+        raise UnsupportedTargetError(f"asked for {asked}, got {', '.join(payload.maps)}")
     for name, values in payload.maps.items():
         if values.shape[:2] != size:
             raise SchemaError(f"{name} is {values.shape[:2]}, the image is {size} (height, width)")

@@ -10,7 +10,7 @@ import numpy as np
 from visionrouter.merge.masks import heaviest
 from visionrouter.merge.part import Merged, Part, canonical, one_size, pixel_weights, supported
 from visionrouter.schema.arrays import F32, Bool
-from visionrouter.schema.payload import Intrinsics
+from visionrouter.schema.payload import INTRINSIC_NUMBERS, Intrinsics
 
 _LIGHT = ("shading", "residual")
 
@@ -65,7 +65,7 @@ def merge_intrinsics(payloads: Sequence[Intrinsics], parts: Sequence[Part]) -> M
         agrees[s][knows[s]] = 1 - offset(albedos[s][knows[s]], albedo[knows[s]]).clip(0, 1)
     confidence, agreed = supported(parts, weights, agrees, knows)
     maps: dict[str, Any] = {"albedo": albedo}
-    for name in ("roughness", "metallicity"):
+    for name in INTRINSIC_NUMBERS:
         having = [s for s in sources if name in payloads[s].maps]
         if having:
             maps[name] = _mean(np.array([payloads[s].maps[name] for s in having]), weights[having])

@@ -130,6 +130,11 @@ class NormalMap(Record):
             fail("NormalMap", "values", "normals are not of unit length; divide by their norm")
 
 
+INTRINSIC_MAPS = ("albedo", "roughness", "metallicity", "shading", "residual")
+INTRINSIC_NUMBERS = ("roughness", "metallicity")
+"""Of the maps, those of one number a pixel; the others are colours."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Intrinsics(Record):
     """What surfaces are of themselves, and the light on them: maps of one size, NaN where not known, None where not drawn.
@@ -153,7 +158,7 @@ class Intrinsics(Record):
         check(self.albedo, "Intrinsics", "albedo", np.float32, (None, None, 3), finite=False)
         size = self.albedo.shape[:2]
         for name, values in self.maps.items():
-            shape = size if name in ("roughness", "metallicity") else (*size, 3)
+            shape = size if name in INTRINSIC_NUMBERS else (*size, 3)
             check(values, "Intrinsics", name, np.float32, shape, finite=False)
             most = np.inf if name in ("shading", "residual") else 1.0
             low, high = np.fmin.reduce(values, None, initial=np.inf), np.fmax.reduce(values, None, initial=0)
@@ -167,9 +172,6 @@ class Intrinsics(Record):
         """The maps that there are, by name, albedo first."""
         found = {name: getattr(self, name) for name in INTRINSIC_MAPS}
         return {name: values for name, values in found.items() if values is not None}
-
-
-INTRINSIC_MAPS = ("albedo", "roughness", "metallicity", "shading", "residual")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

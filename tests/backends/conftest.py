@@ -27,7 +27,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, 
     import tiny_pipelines
     import tiny_specialists
 
-    builders = {**tiny_specialists.BUILDERS, **tiny_pipelines.BUILDERS}
+    builders = {**tiny_specialists.BUILDERS, **tiny_pipelines.BUILDERS, **tiny_pipelines.FURTHER}
 
     @functools.cache
     def params(name: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 from gemini_server import draws, serving
 from pydantic import TypeAdapter
 from tiny_pipelines import BUILDERS as PIPELINES
+from tiny_pipelines import FURTHER
 from tiny_specialists import BUILDERS as SPECIALISTS
 from tiny_specialists import each
 
@@ -41,8 +42,9 @@ PARTS = {
     "pieces": {"segmenter": "scene_unet"},
     "sharpened": {"referrer": "cutout", "segmenter": "grabcut"},
 }
-TINY = {**PIPELINES, **SPECIALISTS}
-NAMES = each(names())
+TINY = {**PIPELINES, **FURTHER, **SPECIALISTS}
+REGISTERED = {"marigold_intrinsics": "marigold"}
+NAMES = each([*names(), *FURTHER])
 KINDS = {
     Task.DETECT: Detections,
     Task.SEMANTIC: Segmentation,
@@ -68,7 +70,7 @@ def make(tiny: Callable[[str], dict[str, Any]], hosted: str) -> Make:
     def made(name: str) -> Backend:
         parts = {role: made(use) for role, use in PARTS.get(name, {}).items()}
         params = {"base_url": hosted} if name == "gemini" else tiny(name) if name in TINY else {}
-        return create(name, parts=parts, params=params)
+        return create(REGISTERED.get(name, name), parts=parts, params=params)
 
     return made
 

@@ -14,6 +14,7 @@ from diffusers import (
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
     MarigoldDepthPipeline,
+    MarigoldIntrinsicsPipeline,
     MarigoldNormalsPipeline,
     StableDiffusionInstructPix2PixPipeline,
     StableDiffusionXLInstructPix2PixPipeline,
@@ -49,9 +50,8 @@ def text_parts(folder: Path) -> tuple[Any, CLIPTextConfig]:
 
 def unet(**more: Any) -> UNet2DConditionModel:
     return UNet2DConditionModel(
-        sample_size=8, in_channels=8, out_channels=4, block_out_channels=(16, 32), layers_per_block=1,
-        norm_num_groups=4, attention_head_dim=4, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), **{"cross_attention_dim": WIDTH, **more},
+        sample_size=8, block_out_channels=(16, 32), layers_per_block=1, norm_num_groups=4, attention_head_dim=4, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"), **{"in_channels": 8, "out_channels": 4, "cross_attention_dim": WIDTH, **more},
     )  # fmt: skip
 
 
@@ -98,6 +98,42 @@ def marigold(draws: str, folder: Path, prediction_type: str | None = None) -> Pa
         unet=unet(), vae=autoencoder(), scheduler=DDIMScheduler(prediction_type="v_prediction", timestep_spacing="trailing"),
         text_encoder=CLIPTextModel(text), tokenizer=tokenizer, prediction_type=prediction_type or draws,
         default_denoising_steps=1, default_processing_resolution=64,
+    )  # fmt: skip
+    return saved(pipeline, folder)
+
+
+COLOUR, ENCODED, NUMBER = (
+    {"prediction_space": "linear", "up_to_scale": False},
+    {"prediction_space": "srgb"},
+    {"prediction_space": "linear", "up_to_scale": False},
+)
+TARGETS: dict[str, dict[str, Any]] = {
+    "appearance": {
+        "target_names": ["albedo", "material"],
+        "albedo": ENCODED,
+        "material": {"prediction_space": "stack", "sub_target_names": ["roughness", "metallicity", None]},
+        "roughness": NUMBER,
+        "metallicity": NUMBER,
+    },
+    "lighting": {
+        "target_names": ["albedo", "shading", "residual"],
+        "albedo": COLOUR,
+        "shading": {**COLOUR, "up_to_scale": True},
+        "residual": {**COLOUR, "up_to_scale": True},
+    },
+}
+"""As the two checkpoints of Marigold's intrinsics are laid out."""
+
+
+def marigold_intrinsics(properties: dict[str, Any] | None, pictures: int, folder: Path) -> Path:
+    """Weights that draw so many pictures, and say so much of them."""
+    torch.manual_seed(0)
+    tokenizer, text = text_parts(folder)
+    pipeline = MarigoldIntrinsicsPipeline(
+        unet=unet(in_channels=4 * (1 + pictures), out_channels=4 * pictures), vae=autoencoder(),
+        scheduler=DDIMScheduler(prediction_type="v_prediction", timestep_spacing="trailing"),
+        text_encoder=CLIPTextModel(text), tokenizer=tokenizer, prediction_type="intrinsics",
+        target_properties=properties, default_denoising_steps=1, default_processing_resolution=64,
     )  # fmt: skip
     return saved(pipeline, folder)
 
@@ -222,3 +258,12 @@ BUILDERS: dict[str, Callable[[Path], dict[str, Any]]] = {
     },
 }
 """Params of a backend by its registered name."""
+FURTHER: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "marigold_intrinsics": lambda folder: {
+        "source": str(marigold_intrinsics(TARGETS["appearance"], 2, folder)),
+        "draws": "intrinsics",
+        "ensemble": 3,
+        "licence": "Apache-2.0",
+    },
+}
+"""Params of a backend whose weights do something else than those in `BUILDERS`."""

@@ -1,1 +1,1 @@
-"""Depth and normals from Marigold and what was tuned from it."""
+"""Depth, normals and intrinsics from Marigold and what was tuned from it."""

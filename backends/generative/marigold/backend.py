@@ -1,9 +1,8 @@
-"""Marigold as a backend: relative depth, or normals, with the disagreement of an ensemble as evidence."""
+"""Marigold as a backend: relative depth, normals or intrinsics, with the disagreement of an ensemble as evidence."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +11,8 @@ import numpy as np
 from visionrouter.backends.base import BackendSpec
 from visionrouter.backends.generative.codecs.normals import MARIGOLD_AXES, NormalCode
 from visionrouter.backends.generative.framing import Frame
+from visionrouter.backends.generative.marigold.opened import Opened
+from visionrouter.backends.generative.marigold.targets import Target, targets_of
 from visionrouter.backends.generative.pretrained import (
     EXTRA,
     REQUIRES,
@@ -22,18 +23,37 @@ from visionrouter.backends.generative.pretrained import (
 )
 from visionrouter.backends.memory import enough_memory
 from visionrouter.schema.arrays import F32
-from visionrouter.schema.errors import BackendError, ProfileError, SchemaError, WeightsError
-from visionrouter.schema.payload import DepthMap, NormalMap
+from visionrouter.schema.errors import (
+    BackendError,
+    ProfileError,
+    SchemaError,
+    WeightsError,
+)
+from visionrouter.schema.payload import DepthMap, Intrinsics, NormalMap, Payload
 from visionrouter.schema.prediction import Evidence, Prediction
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
 
-_PIPELINES: Mapping[Literal["depth", "normals"], str] = {
+Draws = Literal["depth", "normals", "intrinsics"]
+
+_PIPELINES: Mapping[Draws, str] = {
     "depth": "MarigoldDepthPipeline",
     "normals": "MarigoldNormalsPipeline",
+    "intrinsics": "MarigoldIntrinsicsPipeline",
 }
-_HALF_TRUST: Mapping[str, float] = {"depth": 0.05, "normals": 0.0625}
-"""The disagreement at which a pixel is trusted by half: a twentieth of the range of depth, 11.25 degrees."""
+_TASKS: Mapping[Draws, Task] = {
+    "depth": Task.DEPTH,
+    "normals": Task.NORMALS,
+    "intrinsics": Task.INTRINSICS,
+}
+_WEIGHTS: Mapping[Draws, str] = {
+    "depth": "marigold-depth",
+    "normals": "marigold-normals",
+    "intrinsics": "marigold-iid",
+}
+_HALF_TRUST: Mapping[Draws, float] = {"depth": 0.05, "normals": 0.0625, "intrinsics": 0.05}
+"""The disagreement at which a pixel is trusted by half: a twentieth of the range of depth, 11.25 degrees, a twentieth of
+what a map of intrinsics is drawn in."""
 
 
 class Marigold(DiffusersBackend):
@@ -41,18 +61,20 @@ class Marigold(DiffusersBackend):
     from no noise and so is deterministic.
 
     Depth is affine-invariant: unit "relative", or "disparity" where the pipeline says that it predicts inverse depth.
-    Normals are turned from the model's axes to the frame of results.
+    Normals are turned from the model's axes to the frame of results. Intrinsics are those that the weights name: albedo,
+    roughness and metallicity of "appearance", albedo, shading and residual of "lighting", made linear where they are drawn
+    gamma encoded; a query for another raises `UnsupportedTargetError`.
 
     Signals, of an ensemble alone: `ensemble_uncertainty`, the mean over the picture of the members' disagreement (depth:
     median absolute deviation as a share of its range, after alignment; normals: mean angle to their mean, as a share of
-    pi), and a confidence map of it. One drawing has no evidence for itself: a policy must check it with another backend.
+    pi; intrinsics: median absolute deviation as drawn, averaged over the maps), and a confidence map of it. One drawing has no evidence for itself: a policy must check it with another backend.
     """
 
     def __init__(
         self,
         source: str,
         *,
-        draws: Literal["depth", "normals"] = "depth",
+        draws: Draws = "depth",
         steps: int | None = None,
         noise: Literal["gaussian", "zeros"] = "gaussian",
         ensemble: int = 1,
@@ -76,7 +98,7 @@ class Marigold(DiffusersBackend):
             self._code = NormalCode(axes)
         except SchemaError as error:
             raise ProfileError(f"axes: {error}") from error
-        self._draws: Literal["depth", "normals"] = draws
+        self._draws: Draws = draws
         self._steps = steps
         self._noise = noise
         self._ensemble = ensemble
@@ -84,7 +106,7 @@ class Marigold(DiffusersBackend):
         spec = BackendSpec(
             name="marigold",
             kind="generative",
-            tasks=frozenset({Task.DEPTH if draws == "depth" else Task.NORMALS}),
+            tasks=frozenset({_TASKS[draws]}),
             licence="unknown",
             batch_limit=batch_limit,
             depth_unit=depth_unit if draws == "depth" else None,
@@ -102,11 +124,17 @@ class Marigold(DiffusersBackend):
         )
 
     def told(self, folders: Mapping[str, Path]) -> Mapping[str, Any]:
-        _refuse_others(self.spec.name, folders["pipeline"])
-        pipeline_class(folders["pipeline"], {_PIPELINES[self._draws]: None}, self.spec.name)
+        name, folder = self.spec.name, folders["pipeline"]
+        _refuse_lotus(name, folder)
+        cls, draws = pipeline_class(folder, {cls: draws for draws, cls in _PIPELINES.items()}, name)
+        if draws != self._draws:
+            raise WeightsError(
+                f"{name}: {folder} holds a {cls}, the profile says draws: {self._draws}; set draws: {draws}, or name "
+                f"{_WEIGHTS[self._draws]} weights"
+            )
         return {}
 
-    def assemble(self, folders: Mapping[str, Path]) -> _Marigold:
+    def assemble(self, folders: Mapping[str, Path]) -> Opened:
         name, folder, cls = self.spec.name, folders["pipeline"], _PIPELINES[self._draws]
         device, dtype = self.placed("float16")
         parts = {}
@@ -119,18 +147,20 @@ class Marigold(DiffusersBackend):
                 f"{name}: {folder} predicts {predicts}, the profile says {self.spec.depth_unit}; set "
                 f"depth_unit: {'disparity' if predicts == 'disparity' else 'relative'}"
             )
-        return _Marigold(
+        return Opened(
             pipeline,
+            _targets(name, folder, pipeline) if self._draws == "intrinsics" else (),
             1 if self._noise == "zeros" else self._steps or pipeline.default_denoising_steps or 4,
             self._long_side or pipeline.default_processing_resolution or 768,
             self._noise == "zeros",
             self._ensemble,
         )
 
-    def answers(self, model: _Marigold, queries: Sequence[Query]) -> list[Prediction]:
+    def answers(self, model: Opened, queries: Sequence[Query]) -> list[Prediction]:
         return [self._answer(model, query) for query in queries]
 
-    def _answer(self, opened: _Marigold, query: Query) -> Prediction:
+    def _answer(self, opened: Opened, query: Query) -> Prediction:
+        opened.require(self.spec.name, query)
         frame = opened.frame(query)
         with enough_memory(self.spec.name, opened.ensemble):
             predicted, uncertainty = opened.draw(frame, query)
@@ -139,12 +169,20 @@ class Marigold(DiffusersBackend):
                 f"{self.spec.name} drew NaN or infinite values; run it with precision: float32"
             )
         evidence = _evidence(uncertainty, frame, _HALF_TRUST[self._draws])
-        inner = frame.crop(predicted)
-        large = frame.enlarge(np.ascontiguousarray(inner[..., 0] if inner.shape[2] == 1 else inner))
-        if self._draws == "depth":
-            assert self.spec.depth_unit is not None
-            return Prediction(DepthMap(large, self.spec.depth_unit), evidence)
-        return Prediction(NormalMap(self._upright(large)), evidence)
+        return Prediction(self._payload(predicted, frame, opened.targets), evidence)
+
+    def _payload(self, predicted: F32, frame: Frame, targets: Sequence[Target]) -> Payload:
+        """What is drawn on the canvas, float32 (T, H, W, 1 or 3), as an answer at the image's size."""
+
+        def large(drawn: F32) -> F32:
+            return frame.enlarge(np.ascontiguousarray(frame.crop(drawn)))
+
+        if targets:
+            maps: dict[str, Any] = {t.name: large(t.read(predicted)).clip(0, 1) for t in targets}
+            return Intrinsics(**maps)
+        if self.spec.depth_unit is not None:
+            return DepthMap(large(predicted[0, ..., 0]), self.spec.depth_unit)
+        return NormalMap(self._upright(large(predicted[0])))
 
     def _upright(self, drawn: F32) -> F32:
         """Normals (H, W, 3) in the model's axes as unit vectors in the frame of results; NaN where they cancel."""
@@ -155,52 +193,6 @@ class Marigold(DiffusersBackend):
         return normals
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Marigold:
-    """A pipeline with how it is run."""
-
-    pipeline: Any
-    steps: int
-    long_side: int
-    from_zeros: bool
-    ensemble: int
-
-    def frame(self, query: Query) -> Frame:
-        return Frame.around(*query.image.size, self.long_side, int(self.pipeline.vae_scale_factor))
-
-    def draw(self, frame: Frame, query: Query) -> tuple[F32, F32 | None]:
-        """float32 (H, W, 1 or 3) of the canvas, and of an ensemble its disagreement (H, W).
-
-        Noise is drawn on the CPU by the query's seed, so that it does not depend on the device.
-        """
-        import torch
-
-        pipeline = self.pipeline
-        canvas = torch.from_numpy(frame.place(query.image.pixels)).permute(2, 0, 1)[None].float() / 255
-        start: dict[str, Any] = {"generator": torch.Generator().manual_seed(query.seed)}
-        if self.from_zeros:
-            scale = int(pipeline.vae_scale_factor)
-            size = (frame.canvas_height // scale, frame.canvas_width // scale)
-            latents = torch.zeros(1, pipeline.vae.config.latent_channels, *size, dtype=pipeline.dtype)
-            start = {"latents": latents.to(pipeline.device)}
-        is_cpu = pipeline.device.type == "cpu"
-        with torch.inference_mode():
-            made = pipeline(
-                canvas,
-                num_inference_steps=self.steps,
-                ensemble_size=self.ensemble,
-                processing_resolution=0,
-                batch_size=1 if is_cpu else min(self.ensemble, 8),
-                output_uncertainty=self.ensemble > 1,
-                output_type="np",
-                **start,
-            )
-        uncertainty = (
-            None if made.uncertainty is None else np.asarray(made.uncertainty[0, ..., 0], np.float32)
-        )
-        return np.asarray(made.prediction[0], np.float32), uncertainty
-
-
 def _evidence(uncertainty: F32 | None, frame: Frame, half_trust: float) -> Evidence:
     if uncertainty is None:
         return Evidence()
@@ -209,8 +201,22 @@ def _evidence(uncertainty: F32 | None, frame: Frame, half_trust: float) -> Evide
     return Evidence({"ensemble_uncertainty": float(inner.mean())}, trust)
 
 
-def _refuse_others(name: str, folder: Path) -> None:
-    """Say of the relatives that cannot be run why that is so. Raises `WeightsError`."""
+def _targets(name: str, folder: Path, pipeline: Any) -> tuple[Target, ...]:
+    """What a pipeline of intrinsics draws. Raises `WeightsError` where it does not say so."""
+    try:
+        found = targets_of(pipeline.target_properties)
+    except SchemaError as error:
+        raise WeightsError(f"{name}: {folder}: {error}; name marigold-iid weights") from error
+    pictures = 1 + max(target.picture for target in found)
+    if pictures > pipeline.n_targets:
+        raise WeightsError(
+            f"{name}: {folder} names {pictures} pictures and draws {pipeline.n_targets}; fetch it anew"
+        )
+    return found
+
+
+def _refuse_lotus(name: str, folder: Path) -> None:
+    """Say of a relative that cannot be run why that is so. Raises `WeightsError`."""
     index = folder / "model_index.json"
     said = index.read_text(encoding="utf-8") if index.is_file() else ""
     if "Lotus" in said:
@@ -218,16 +224,11 @@ def _refuse_others(name: str, folder: Path) -> None:
             f"{name}: {folder} is a Lotus pipeline, which diffusers does not have and whose own code is not run; "
             "use marigold-e2e-ft weights, which draw in one step too"
         )
-    if "MarigoldIntrinsicsPipeline" in said:
-        raise WeightsError(
-            f"{name}: {folder} draws albedo and shading, which no task asks for; name marigold-depth or "
-            "marigold-normals weights"
-        )
 
 
 def _check(draws: str, steps: int | None, noise: str, ensemble: int, unit: str) -> None:
     if draws not in _PIPELINES:
-        raise ProfileError(f"draws is {draws!r}; give depth or normals")
+        raise ProfileError(f"draws is {draws!r}; give depth, normals or intrinsics")
     if noise not in ("gaussian", "zeros"):
         raise ProfileError(f"noise is {noise!r}; give gaussian or zeros")
     if unit not in ("relative", "disparity"):

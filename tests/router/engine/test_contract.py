@@ -7,7 +7,7 @@ import pytest
 
 from visionrouter.backends.fake import plausible
 from visionrouter.engine.contract import check_prediction
-from visionrouter.schema.errors import SchemaError
+from visionrouter.schema.errors import SchemaError, UnsupportedTargetError
 from visionrouter.schema.image import load_image
 from visionrouter.schema.payload import DepthMap, Intrinsics, NormalMap, Segmentation
 from visionrouter.schema.prediction import Evidence, Prediction
@@ -74,7 +74,7 @@ def test_the_same_light_everywhere_is_an_answer_and_so_is_no_metal():
 
 def test_the_map_that_was_asked_for_must_be_there():
     asked = Query(Task.INTRINSICS, IMAGE, style="roughness")
-    with pytest.raises(SchemaError, match="asked for roughness, got albedo, shading"):
+    with pytest.raises(UnsupportedTargetError, match="asked for roughness, got albedo, shading"):
         check_prediction(asked, Prediction(Intrinsics(tiled, shading=grey)))
     check_prediction(asked, Prediction(Intrinsics(tiled, roughness=grey[..., 0])))
 

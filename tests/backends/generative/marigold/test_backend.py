@@ -15,25 +15,10 @@ from visionrouter.backends.registry import create
 from visionrouter.router import Router
 from visionrouter.schema.errors import BackendError, ProfileError, ResourceError, WeightsError
 from visionrouter.schema.image import load_image
-from visionrouter.schema.payload import DepthMap, NormalMap
+from visionrouter.schema.payload import DepthMap
 from visionrouter.schema.request import Query
 
 PHOTO = load_image(np.random.default_rng(0).integers(0, 256, (48, 80, 3), np.uint8))
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """A pipeline's folder, made once."""
-    torch.set_num_threads(1)
-    made: dict[str, str] = {}
-
-    def make(kind: str) -> str:
-        if kind not in made:
-            folder = tmp_path_factory.mktemp(kind)
-            made[kind] = str(tiny.tiny_vae(folder) if kind == "vae" else tiny.marigold(kind, folder))
-        return made[kind]
-
-    return make
 
 
 def ask(backend: Marigold, **more: Any) -> Any:
@@ -42,12 +27,11 @@ def ask(backend: Marigold, **more: Any) -> Any:
     return prediction
 
 
-@pytest.mark.parametrize("draws", ["depth", "normals"])
-def test_an_ensemble_tells_how_far_its_members_disagree(folders: Callable[[str], str], draws: str) -> None:
-    backend = Marigold(folders(draws), draws=draws, ensemble=3, device="cpu")  # type: ignore[arg-type]
+@pytest.mark.parametrize("weights", ["depth", "normals", *tiny.TARGETS])
+def test_an_ensemble_tells_how_far_its_members_disagree(folders: Callable[[str], str], weights: str) -> None:
+    draws: Any = "intrinsics" if weights in tiny.TARGETS else weights
+    backend = Marigold(folders(weights), draws=draws, ensemble=3, device="cpu")
     prediction = ask(backend, seed=7)
-    assert isinstance(prediction.payload, DepthMap | NormalMap)
-    assert prediction.payload.values.shape[:2] == (48, 80)
     assert 0 < prediction.evidence.signals["ensemble_uncertainty"] < 1
     trust = prediction.evidence.confidence_map
     assert trust.shape == (48, 80)
@@ -86,27 +70,11 @@ def test_the_tiny_autoencoder_takes_the_place_of_the_large(folders: Callable[[st
     assert backend.spec.weights_digest != Marigold(folders("depth")).spec.weights_digest
 
 
-def plant(
-    backend: Marigold, monkeypatch: pytest.MonkeyPatch, picture: Callable[[int, int], np.ndarray]
-) -> None:
-    """The pipeline runs whole but for its decoder, which gives a known picture, float (H, W, 3) in [-1, 1]."""
-    backend.load()
-    vae = backend._model.pipeline.vae
-    real = vae.decode
-
-    def decode(latents: torch.Tensor, **options: Any) -> Any:
-        (made,) = real(latents, **options)
-        known = torch.from_numpy(picture(*made.shape[2:]).astype(np.float32)).permute(2, 0, 1)
-        return (known[None].expand_as(made).clone(),)
-
-    monkeypatch.setattr(vae, "decode", decode)
-
-
 def test_planted_depth_is_near_at_zero_and_far_at_one(
-    folders: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+    folders: Callable[[str], str], plant: Callable[..., None]
 ) -> None:
     backend = Marigold(folders("depth"), device="cpu", long_side=80)
-    plant(backend, monkeypatch, lambda h, w: np.linspace(-1, 1, h)[:, None, None].repeat(w, 1).repeat(3, 2))
+    plant(backend, lambda h, w: np.linspace(-1, 1, h)[:, None, None].repeat(w, 1).repeat(3, 2))
     payload = ask(backend).payload
     assert payload.unit == backend.spec.depth_unit == "relative"
     assert payload.values[[0, -1], 40] == pytest.approx([0, 1], abs=0.02)
@@ -124,10 +92,10 @@ def ball(height: int, width: int) -> np.ndarray:
     ("axes", "signs"), [("+x+y+z", (1, 1, 1)), ("-x+y+z", (-1, 1, 1)), ("+x-y-z", (1, -1, -1))]
 )
 def test_a_planted_ball_has_its_normals_in_the_frame_of_results(
-    folders: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, axes: str, signs: tuple[int, int, int]
+    folders: Callable[[str], str], plant: Callable[..., None], axes: str, signs: tuple[int, int, int]
 ) -> None:
     backend = Marigold(folders("normals"), draws="normals", axes=axes, device="cpu", long_side=80)
-    plant(backend, monkeypatch, lambda h, w: ball(h, w) * signs)
+    plant(backend, lambda h, w: ball(h, w) * signs)
     values = ask(backend).payload.values
     assert values == pytest.approx(ball(48, 80), abs=0.02)
 
@@ -141,18 +109,44 @@ def test_inverse_depth_must_be_declared(tmp_path: Path) -> None:
 
 
 def test_relatives_that_cannot_be_run_are_told_why(folders: Callable[[str], str], tmp_path: Path) -> None:
-    for cls, words in (("LotusGPipeline", "Lotus"), ("MarigoldIntrinsicsPipeline", "no task")):
-        (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": cls}))
-        with pytest.raises(WeightsError, match=words):
-            Marigold(str(tmp_path)).load()
-    with pytest.raises(WeightsError, match="MarigoldNormalsPipeline"):
-        Marigold(folders("depth"), draws="normals").load()
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "LotusGPipeline"}))
+    with pytest.raises(WeightsError, match="Lotus"):
+        Marigold(str(tmp_path)).load()
+
+
+@pytest.mark.parametrize(
+    ("kind", "draws", "words"),
+    [
+        (
+            "depth",
+            "normals",
+            "holds a MarigoldDepthPipeline.*set draws: depth, or name marigold-normals weights",
+        ),
+        (
+            "lighting",
+            "depth",
+            "MarigoldIntrinsicsPipeline.*set draws: intrinsics, or name marigold-depth weights",
+        ),
+        (
+            "normals",
+            "intrinsics",
+            "MarigoldNormalsPipeline.*set draws: normals, or name marigold-iid weights",
+        ),
+    ],
+)
+def test_weights_for_something_else_are_told_with_what_to_set(
+    folders: Callable[[str], str], kind: str, draws: Any, words: str
+) -> None:
+    backend = Marigold(folders(kind), draws=draws)
+    assert backend.unavailable() is not None
+    with pytest.raises(WeightsError, match=words):
+        backend.load()
 
 
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"draws": "albedo"}, "depth or normals"),
+        ({"draws": "albedo"}, "depth, normals or intrinsics"),
         ({"noise": "pink"}, "zeros"),
         ({"noise": "zeros", "ensemble": 3}, "same picture"),
         ({"ensemble": 2}, "3 and more"),
@@ -166,9 +160,11 @@ def test_a_wrong_parameter_is_told(params: dict[str, Any], words: str) -> None:
         create("marigold", params={"source": "prs-eth/marigold-depth-v1-1", **params})
 
 
-def test_nan_and_no_memory_are_typed(folders: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_and_no_memory_are_typed(
+    folders: Callable[[str], str], plant: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     backend = Marigold(folders("depth"), device="cpu")
-    plant(backend, monkeypatch, lambda h, w: np.full((h, w, 3), np.nan))
+    plant(backend, lambda h, w: np.full((h, w, 3), np.nan))
     with pytest.raises(BackendError, match="NaN"):
         ask(backend)
 
