@@ -38,7 +38,8 @@ TABLE: tuple[Known, ...] = (
     Known("black-forest-labs/flux.2-klein-*9b*", "non-commercial", "FLUX Non-Commercial License", gated=True),
     Known("black-forest-labs/flux*", "non-commercial", "FLUX Non-Commercial License", gated=True),
     Known("qwen/qwen-image*", "Apache-2.0", "model card"),
-    # Generative depth and normals
+    # Generative depth, normals and intrinsics
+    Known("prs-eth/marigold-*-v1-1", "OpenRAIL", "README of Marigold; models under RAIL++-M, with use restrictions"),
     Known("prs-eth/marigold-*", "Apache-2.0", "model card"),
     Known("gonzalomg/marigold-e2e-ft-*", "Apache-2.0", "model card"),
     Known("jingheya/lotus-*", "Apache-2.0", "model card"),

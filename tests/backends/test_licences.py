@@ -14,6 +14,7 @@ from visionrouter.policies.licences import Licences
         ("FunAILab/Open-Vision-Banana", "Apache-2.0", False),
         ("FunAILab/Open-Vision-Banana-9B", "non-commercial", False),
         ("prs-eth/marigold-depth-lcm-v1-0", "Apache-2.0", False),
+        ("prs-eth/marigold-iid-lighting-v1-1", "OpenRAIL", False),
         ("somebody/something", UNKNOWN, False),
         ("/home/me/weights", UNKNOWN, False),
     ],
