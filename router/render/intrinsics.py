@@ -20,23 +20,30 @@ _BRIGHT = 99
 def draw_intrinsics(canvas: Canvas, payload: Intrinsics) -> None:
     """The albedo all over, hatched where not known; the others in a row below, each with its name, where there is room."""
     period = 2 * canvas.gap
-    small = {name: map_colours(name, values, period) for name, values in payload.maps.items()}
+    bright = _brightness(payload)
+    small = {
+        name: map_colours(values, bright if name in ("shading", "residual") else 1.0, period)
+        for name, values in payload.maps.items()
+    }
     canvas.paste(0, 0, small.pop("albedo"))
     if small:
         _draw_row(canvas, small)
 
 
-def map_colours(name: str, values: F32, period: int) -> U8:
-    """uint8 (H, W, 3) of the map `name`: grey for numbers, 0 black and 1 white; sRGB for light, that without a unit up to
-    its 99th percentile; hatched with `period` pixels where NaN."""
+def _brightness(payload: Intrinsics) -> float:
+    """What of shading and residual, which share a unit, is drawn as white: the 99th percentile of the light there is."""
+    light = payload.residual if payload.shading is None else payload.shading
+    known = np.zeros(0) if light is None else light[np.isfinite(light)]
+    return (float(np.percentile(known, _BRIGHT)) if known.size else 0.0) or 1.0
+
+
+def map_colours(values: F32, white: float, period: int) -> U8:
+    """uint8 (H, W, 3) of a map, `white` and more of which is white: grey in proportion for numbers (H, W), sRGB for colours
+    (H, W, 3); hatched with `period` pixels where NaN."""
     known = np.isfinite(values)
-    whole: F32 = np.where(known, values, np.float32(0))
-    if values.ndim == 2:
-        levels = np.repeat(255 * whole[..., None], 3, axis=-1)
-    else:
-        bright = float(np.percentile(values[known], _BRIGHT)) if name != "albedo" and known.any() else 1.0
-        levels = 255 * encoded(whole / np.float32(bright or 1))
-    colours: U8 = (levels + np.float32(0.5)).clip(0, 255).astype(np.uint8)
+    whole: F32 = np.nan_to_num(values) / np.float32(white)
+    levels = np.repeat(whole[..., None], 3, axis=-1) if values.ndim == 2 else encoded(whole)
+    colours: U8 = (255 * levels + np.float32(0.5)).clip(0, 255).astype(np.uint8)
     unknown: Bool = ~known if values.ndim == 2 else ~np.asarray(known.all(-1))
     if unknown.any():
         paint_hatch(colours, unknown, period)

@@ -13,15 +13,22 @@ def test_light_is_encoded_as_srgb_and_numbers_are_not():
     assert encoded(np.array([0, 0.0021, 0.2140, 1, 2], np.float32)) == pytest.approx(
         [0, 0.0271, 0.5, 1, 1], abs=1e-3
     )
-    assert (map_colours("albedo", np.full((2, 2, 3), 0.2145, np.float32), 6) == 128).all()
-    assert (map_colours("roughness", np.full((2, 2), 0.5, np.float32), 6) == 128).all()
+    assert (map_colours(np.full((2, 2, 3), 0.2145, np.float32), 1, 6) == 128).all()
+    assert (map_colours(np.full((2, 2), 0.5, np.float32), 1, 6) == 128).all()
 
 
-def test_light_has_no_unit():
-    ramp = np.linspace(0.1, 1, 3000, dtype=np.float32).reshape(20, 50, 3)
-    dim, bright = (map_colours("shading", ramp * np.float32(k), 6).astype(int) for k in (0.01, 100))
+def test_light_is_drawn_in_one_unit_whatever_it_is():
+    image, albedo = np.zeros((300, 400, 3), np.uint8), np.full((300, 400, 3), 0.5, np.float32)
+    ramp = np.linspace(0.1, 1, 300, dtype=np.float32)[:, None, None] * np.ones((1, 400, 3), np.float32)
+
+    def drawn(k, residual):
+        return overlay(
+            Intrinsics(albedo, shading=np.float32(k) * ramp, residual=np.float32(residual * k) * ramp), image
+        )
+
+    dim, bright = drawn(0.01, 0.2).astype(int), drawn(100, 0.2).astype(int)
     assert np.abs(dim - bright).max() <= 1
-    assert bright.max() == 255
+    assert drawn(1, 0.2).mean() < drawn(1, 0.5).mean(), "more residual for one shading is brighter"
 
 
 def test_the_picture_is_the_albedo_with_gaps_hatched_and_the_other_maps_small_below():
