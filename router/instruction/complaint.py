@@ -18,7 +18,8 @@ from visionrouter.schema.task import Instruction
 Understands = Callable[[str], bool]
 _MOST = 4  # proposals in one message
 _TASK_NAMES = {
-    "detection": "FIND DETECTION", "segmentation": "SEGMENT SEMANTIC INSTANCE", "depth": "DEPTH", "normals": "NORMALS", "intrinsics": "INTRINSICS",
+    "detection": "FIND DETECTION", "segmentation": "SEGMENT SEMANTIC INSTANCE", "depth": "DEPTH", "normals": "NORMALS",
+    "intrinsics": "INTRINSICS",
     "pose": "POSE", "classification": "CLASSIFICATION", "counting": "COUNT HOW_MANY", "redaction": "REDACT",
 }  # fmt: skip
 

@@ -69,8 +69,8 @@ def _alike(word: str) -> list[str]:
 @cache
 def known() -> tuple[str, ...]:
     """The words of the tables of the lexicon, commands first."""
-    tables = (lexicon.FIND, lexicon.SEGMENT, lexicon.DEPTH, lexicon.NORMALS, lexicon.INTRINSICS, lexicon.POSE, lexicon.REDACT, lexicon.CLASSIFY,
-              lexicon.COUNT, lexicon.SEMANTIC, lexicon.INSTANCE, lexicon.HOW_MANY, lexicon.FAR, lexicon.DISTANCE, lexicon.MASK,
+    tables = (lexicon.FIND, lexicon.SEGMENT, lexicon.DEPTH, lexicon.NORMALS, lexicon.INTRINSICS, lexicon.POSE,
+              lexicon.REDACT, lexicon.CLASSIFY, lexicon.COUNT, lexicon.SEMANTIC, lexicon.INSTANCE, lexicon.HOW_MANY, lexicon.FAR, lexicon.DISTANCE, lexicon.MASK,
               v.DETERMINERS, v.RELATIONS, v.SUPERLATIVES, lexicon.DETECTION, lexicon.BE)  # fmt: skip
     found = (word for table in tables for phrase in table.phrases for word in phrase if len(word) > 2)
     return tuple(dict.fromkeys((*found, "where", "what", "segmentation")))

@@ -44,7 +44,8 @@ _VERBS = words(
     holds hold rides ride carries carry appear appears touch touches chase chases bite bites eat eats
     pixelisation pixelization overlay annotate visualise visualize boxed given chosen uploaded attached following input
     separate individual distinct unique prediction predictions localisation localization run perform output return provide obtain recover determine infer predict apply
-    distance depth normals albedo albedos reflectance roughness metallicity metalness shading pose poses keypoints invisible blacken separately individually"""
+    distance depth normals albedo albedos reflectance roughness metallicity metalness shading pose poses keypoints
+    invisible blacken separately individually"""
 )
 _FOREIGN = words(
     """der das dem den des und ein eine einen einem ist sind wo nicht mit auf im zu von für bitte alle finde suche

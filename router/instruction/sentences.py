@@ -141,6 +141,7 @@ MORE_EXAMPLES = (
     "mask of the red car on the left", "instance segmentation", "segment this", "what is in this box",
     "estimate metric depth", "how far is everything", "what is this", "what kind of animal is this", "where is the dog",
     "where are the joints of each person", "detect everything", "pixelate the faces", "black out number plates",
-    "distance to the nearest car", "intrinsic decomposition", "roughness map", "albedo and shading", "count the cars", "is there a dog", "skeleton", "bounding boxes of the cars",
+    "distance to the nearest car", "intrinsic decomposition", "roughness map", "albedo and shading", "count the cars",
+    "is there a dog", "skeleton", "bounding boxes of the cars",
 )  # fmt: skip
 PALETTE_EXAMPLE = "semantic segmentation: sky blue, road gray"

@@ -67,7 +67,8 @@ class Marigold(DiffusersBackend):
 
     Signals, of an ensemble alone: `ensemble_uncertainty`, the mean over the picture of the members' disagreement (depth:
     median absolute deviation as a share of its range, after alignment; normals: mean angle to their mean, as a share of
-    pi; intrinsics: median absolute deviation as drawn, averaged over the maps), and a confidence map of it. One drawing has no evidence for itself: a policy must check it with another backend.
+    pi; intrinsics: median absolute deviation as drawn, averaged over the maps), and a confidence map of it. One drawing has
+    no evidence for itself: a policy must check it with another backend.
     """
 
     def __init__(
