@@ -28,10 +28,10 @@ class Held:
 @dataclass(slots=True)
 class Answers:
     """Answers by cell, by system, in the order of the items, which is the same for all systems that answer a cell.
-    `left_out`: items that nobody's answer could be judged on."""
+    `left_out`: how many of a task's items are not among them, since somebody's answer could not be judged."""
 
     cells: dict[Cell, dict[str, list[Held]]] = field(default_factory=dict)
-    left_out: Counter[Cell] = field(default_factory=Counter)
+    left_out: Counter[str] = field(default_factory=Counter)
 
     def add(self, taken: Sequence[Taken], alone: frozenset[str]) -> None:
         """The answers of all systems to one case; the oracle's is the cheapest of those of the backends alone."""

@@ -200,7 +200,7 @@ def _answered(
                         one = marksman.shoot(contender.name, routers[contender.name])
                         taken.append(one)
                 if marksman.foreign:
-                    answers.left_out[task.value, case.condition.name] += 1
+                    answers.left_out[task.value] += 1
                 else:
                     answers.add(taken, alone)
                     for one in taken:
@@ -240,8 +240,8 @@ def _options(plan: Plan, matrix: Matrix) -> Options:
 
 
 def _remarks(plan: Plan, matrix: Matrix, answers: Answers) -> Iterator[str]:
-    for (task, condition), n in answers.left_out.items():
-        yield f"{task} under {condition}: {n} items are left out, no answer has a joint that their truth names"
+    for task, n in answers.left_out.items():
+        yield f"{task}: {n} items are left out, where somebody's answer has no joint that the truth names"
     if plan.scenes < _FEW:
         yield (
             f"intervals over {plan.scenes} scenes are narrower than they should be: "
