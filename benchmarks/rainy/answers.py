@@ -28,7 +28,7 @@ class Held:
 @dataclass(slots=True)
 class Answers:
     """Answers by cell, by system, in the order of the items, which is the same for all systems that answer a cell.
-    `left_out`: how many of a task's items are not among them, since somebody's answer could not be judged."""
+    `left_out`: how many of a task's items are not among them, since nobody's answer could be judged."""
 
     cells: dict[Cell, dict[str, list[Held]]] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)

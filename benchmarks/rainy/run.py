@@ -241,7 +241,7 @@ def _options(plan: Plan, matrix: Matrix) -> Options:
 
 def _remarks(plan: Plan, matrix: Matrix, answers: Answers) -> Iterator[str]:
     for task, n in answers.left_out.items():
-        yield f"{task}: {n} items are left out, where somebody's answer has no joint that the truth names"
+        yield f"{task}: {n} items are left out, where no answer has a joint that the truth names"
     if plan.scenes < _FEW:
         yield (
             f"intervals over {plan.scenes} scenes are narrower than they should be: "

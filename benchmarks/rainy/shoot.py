@@ -56,9 +56,13 @@ class Marksman:
         self._loss = LOSSES[case.task]
         self._measured: dict[int, tuple[Payload, float, Parts]] = {}
         self._nothing = is_nothing(case.item.truth)
-        self.foreign = False
-        """Whether an answer so far could not be held against the truth: poses without a joint that the truth names."""
+        self._judged = self._unjudged = 0
         self._request = _request(case)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether no answer so far could be held against the truth: poses without a joint that the truth names."""
+        return self._unjudged > 0 and not self._judged
 
     @property
     def worst(self) -> float:
@@ -108,8 +112,9 @@ class Marksman:
         try:
             loss = self._loss.measure(payload, truth)
         except SchemaError:
-            self.foreign = True
+            self._unjudged += 1
             return 1.0, ()
+        self._judged += 1
         return loss, _parts(self.case, payload, loss)
 
     def is_bad(self, loss: float) -> bool:

@@ -101,7 +101,7 @@ def _under(
     if prediction is None:
         return None
     marksman = bench.marksman(case)
-    if not marksman.is_bad(marksman.measure(prediction.payload)[0]) or marksman.foreign:
+    if not marksman.is_bad(marksman.measure(prediction.payload)[0]):
         return None
     hiding.sow(one)
     shot = marksman.shoot(policy, router).shot
