@@ -13,9 +13,8 @@ from visionrouter.benchmarks.rainy.frontier import Curve, Frontier, sweep
 from visionrouter.benchmarks.rainy.intervals import Bootstrap
 from visionrouter.benchmarks.rainy.markdown import table
 from visionrouter.benchmarks.rainy.matrix import open_matrix
-from visionrouter.benchmarks.rainy.recorded import Recorded, record
-from visionrouter.benchmarks.rainy.run import Progress, available, silent
-from visionrouter.benchmarks.rainy.store import Store
+from visionrouter.benchmarks.rainy.recorded import Recorded, recording
+from visionrouter.benchmarks.rainy.run import Progress, silent
 from visionrouter.benchmarks.rainy.trials import Bench
 from visionrouter.confidence.report_svg import Series, chart
 from visionrouter.schema.errors import RequestError
@@ -59,24 +58,20 @@ def run(
 ) -> tuple[Frontier, ...]:
     """Every task that two backends do, written to `out`. Raises `RequestError` where there is none."""
     profile = load_profile(plan.profile)
-    kept = Store(store or out / "predictions")
-    backends, _ = available(record(profile, kept))
-    able = frozenset(task for backend in backends.values() for task in backend.spec.tasks)
-    matrix = open_matrix(
-        plan.data, able, tasks=plan.tasks, conditions=plan.conditions, scenes=plan.scenes, seed=plan.seed
-    )
-    bench = Bench.of(profile, backends, Bootstrap(plan.draws, plan.seed), plan.calibrations, plan.seed)
-    pairs = [(task, pair) for task in matrix.tasks if (pair := _pair(plan, task, backends)) is not None]
-    if not pairs:
-        raise RequestError(f"no task of {plan.data} is done by two backends of {plan.profile}")
-    found = []
-    for task, (first, second) in pairs:
-        tick = progress(task.value, 1)
-        found.append(sweep(bench, task, list(matrix.cases(task)), first, second, plan.signals))
-        tick()
-    for backend in backends.values():
-        backend.close()
-    kept.close()
+    with recording(profile, store or out / "predictions") as (backends, _):
+        able = frozenset(task for backend in backends.values() for task in backend.spec.tasks)
+        matrix = open_matrix(
+            plan.data, able, tasks=plan.tasks, conditions=plan.conditions, scenes=plan.scenes, seed=plan.seed
+        )
+        bench = Bench.of(profile, backends, Bootstrap(plan.draws, plan.seed), plan.calibrations, plan.seed)
+        pairs = [(task, pair) for task in matrix.tasks if (pair := _pair(plan, task, backends)) is not None]
+        if not pairs:
+            raise RequestError(f"no task of {plan.data} is done by two backends of {plan.profile}")
+        found = []
+        for task, (first, second) in pairs:
+            tick = progress(task.value, 1)
+            found.append(sweep(bench, task, list(matrix.cases(task)), first, second, plan.signals))
+            tick()
     _write(tuple(found), out)
     return tuple(found)
 

@@ -12,16 +12,13 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from visionrouter.backends.profile import Profile, load_profile
 from visionrouter.benchmarks.labelled import Item, open_source
 from visionrouter.benchmarks.rainy.planted import plants, sown
-from visionrouter.benchmarks.rainy.recorded import Recorded, record
-from visionrouter.benchmarks.rainy.run import available
-from visionrouter.benchmarks.rainy.store import Store
+from visionrouter.benchmarks.rainy.recorded import Recorded, recording
 from visionrouter.confidence.agreement import agreement, disagreements
 from visionrouter.confidence.gate import judge
 from visionrouter.confidence.losses import LOSSES
@@ -200,8 +197,7 @@ def _run(given: argparse.Namespace) -> None:
     profile, source = load_profile(given.profile), open_source(given.data, "calibration")
     tasks = given.task or sorted({t for some in profile.opinions.values() for t in some} & source.tasks)
     rows: list[Row] = []
-    with closing(Store(given.store)) as store:
-        backends, notes = available(record(profile, store))
+    with recording(profile, given.store) as (backends, notes):
         for note in notes:
             print(note, file=sys.stderr)
         for task in tasks:

@@ -6,8 +6,10 @@ import hashlib
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 
 from visionrouter.backends.base import Backend
@@ -15,7 +17,7 @@ from visionrouter.backends.isolation.codec import Packer
 from visionrouter.backends.profile import Profile
 from visionrouter.backends.registry import Recipe
 from visionrouter.benchmarks.rainy.store import Entry, Store
-from visionrouter.schema.errors import BackendError
+from visionrouter.schema.errors import BackendError, RequestError
 from visionrouter.schema.prediction import Prediction
 from visionrouter.schema.request import Query
 
@@ -104,6 +106,25 @@ def record(profile: Profile, store: Store) -> dict[str, Recorded]:
         name: Recorded(backend, store, _making(profile.recipes.get(name)))
         for name, backend in profile.backends.items()
     }
+
+
+@contextmanager
+def recording(profile: Profile, folder: Path) -> Iterator[tuple[dict[str, Recorded], list[str]]]:
+    """Those backends of a profile that can load here, recorded in `folder`, and why the others cannot; all is closed at
+    the end, however it ends. Raises `RequestError` where none can, or where the folder's file is no store."""
+    with closing(Store(folder)) as kept, ExitStack() as stack:
+        backends, notes = _available(record(profile, kept))
+        for backend in backends.values():
+            stack.callback(backend.close)
+        yield backends, notes
+
+
+def _available(backends: Mapping[str, Recorded]) -> tuple[dict[str, Recorded], list[str]]:
+    lacking = {name: why for name, backend in backends.items() if (why := backend.unavailable()) is not None}
+    if len(lacking) == len(backends):
+        raise RequestError(f"no backend can be loaded here: {'; '.join(lacking.values())}")
+    there = {name: backend for name, backend in backends.items() if name not in lacking}
+    return there, [f"{name} is left out: {why}" for name, why in lacking.items()]
 
 
 def drain(backends: Mapping[str, Recorded]) -> list[Call]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -34,15 +34,13 @@ from visionrouter.benchmarks.rainy.failures import Gallery
 from visionrouter.benchmarks.rainy.intervals import Bootstrap
 from visionrouter.benchmarks.rainy.markdown import markdown
 from visionrouter.benchmarks.rainy.matrix import Matrix, narrowed, open_matrix
-from visionrouter.benchmarks.rainy.recorded import Recorded, record
+from visionrouter.benchmarks.rainy.recorded import recording
 from visionrouter.benchmarks.rainy.report import html
 from visionrouter.benchmarks.rainy.score import score_cell, summarise_task
-from visionrouter.benchmarks.rainy.store import Store
 from visionrouter.benchmarks.rainy.systems import PRESETS, Contender, contenders
 from visionrouter.benchmarks.rainy.targets import targets
 from visionrouter.benchmarks.rainy.trials import Bench, fault, plant
 from visionrouter.router import Router
-from visionrouter.schema.errors import RequestError
 from visionrouter.schema.task import Task
 
 JSON, MARKDOWN, HTML = "rainy-day.json", "rainy-day.md", "rainy-day.html"
@@ -85,8 +83,7 @@ def run(
     `PolicyError` or `ProfileError` before anything is run."""
     profile = load_profile(plan.profile)
     folder = store or out / "predictions"
-    with closing(Store(folder)) as kept:
-        backends, notes = available(record(profile, kept))
+    with recording(profile, folder) as (backends, notes):
         able = frozenset(task for backend in backends.values() for task in backend.spec.tasks)
         matrix = open_matrix(
             plan.data, able, tasks=plan.tasks, conditions=plan.conditions, scenes=plan.scenes, seed=plan.seed
@@ -97,8 +94,6 @@ def run(
             what = Ahead(plan.profile, plan.data, matrix.tasks, plan.conditions, plan.scenes, plan.seed)
             record_ahead(what, folder, jobs, progress)
         document = conduct(plan, matrix, bench, out, notes, progress)
-        for backend in backends.values():
-            backend.close()
     write(document, out)
     return document
 
@@ -168,15 +163,6 @@ def write(document: Document, out: Path) -> None:
     (out / JSON).write_text(document.to_json(), encoding="utf-8")
     (out / MARKDOWN).write_text(markdown(document), encoding="utf-8")
     (out / HTML).write_text(html(document, out), encoding="utf-8")
-
-
-def available(backends: Mapping[str, Recorded]) -> tuple[dict[str, Recorded], list[str]]:
-    """Those that can load here, and why the others cannot. Raises `RequestError` where none can."""
-    lacking = {name: why for name, backend in backends.items() if (why := backend.unavailable()) is not None}
-    if len(lacking) == len(backends):
-        raise RequestError(f"no backend can be loaded here: {'; '.join(lacking.values())}")
-    there = {name: backend for name, backend in backends.items() if name not in lacking}
-    return there, [f"{name} is left out: {why}" for name, why in lacking.items()]
 
 
 def _answered(

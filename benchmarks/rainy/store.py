@@ -53,6 +53,16 @@ class Store:
         self._lock = threading.Lock()
         try:
             self._rows = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise RequestError(f"{self.path}: cannot be opened ({error}); name another folder") from error
+        try:
+            self._prepare()
+        except BaseException:
+            self._rows.close()
+            raise
+
+    def _prepare(self) -> None:
+        try:
             self._rows.execute("PRAGMA journal_mode=WAL")
             self._rows.execute("PRAGMA synchronous=NORMAL")
             self._rows.execute(_TABLE)

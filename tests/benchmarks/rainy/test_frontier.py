@@ -1,11 +1,14 @@
 """The frontier: a gate that sees what is wrong earns what the oracle does, and one that sees nothing earns nothing."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
 from visionrouter.benchmarks.rainy.frontier import sweep
-from visionrouter.benchmarks.rainy.frontier_report import _write, html, markdown
+from visionrouter.benchmarks.rainy.frontier_report import FrontierPlan, _write, html, markdown, run
+from visionrouter.benchmarks.rainy.store import FILE, Store
 from visionrouter.schema.errors import RequestError
 from visionrouter.schema.task import Task
 
@@ -51,3 +54,30 @@ def test_the_pages_tell_the_area_and_draw_the_curves(bench, cases, tmp_path):
     page = html(found)
     assert page.count("<polyline") == 3
     assert "http" not in page.replace("http-equiv", "")
+
+
+def open_in(folder: Path) -> list[str]:
+    """Files below a folder that this process holds open."""
+    links = (os.path.realpath(link) for link in Path("/proc/self/fd").iterdir())
+    return [path for path in links if path.startswith(str(folder))]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="tells open files by /proc")
+def test_a_sweep_that_fails_leaves_no_file_open(tmp_path):
+    (tmp_path / "fakes.yaml").write_text(
+        "schema_version: 1\nname: fakes\nbackends: {one: {use: fake}, other: {use: fake}}\n"
+    )
+    asked = {"conditions": ("clean",), "tasks": (Task.DEPTH,), "scenes": 1}
+    plan = FrontierPlan(str(tmp_path / "fakes.yaml"), signals=("residual",), **asked)
+    with pytest.raises(RequestError, match="one gives no residual"):
+        run(plan, tmp_path)
+    assert (tmp_path / "predictions" / FILE).is_file()
+    assert open_in(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="tells open files by /proc")
+def test_a_file_that_is_no_store_is_refused_and_not_held_open(tmp_path):
+    (tmp_path / FILE).write_text("notes on predictions, in words" * 99)
+    with pytest.raises(RequestError, match="is no store of predictions"):
+        Store(tmp_path)
+    assert open_in(tmp_path) == []
