@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from visionrouter.preview import Explanation
+from visionrouter.schema.route import Limits, Opinion
 from visionrouter.schema.task import Target
 
 
@@ -42,9 +43,15 @@ def as_text(explanation: Explanation) -> str:
             )
             lines.append(f"  {step.rule}: {said}: {step.when}" + (f"   [{read}]" if read else ""))
         lines.append(f"  tries     {' > '.join(route.backends) or 'nobody'}; otherwise {route.otherwise}")
-        for name, judged, checker in zip(route.backends, route.judged, route.checked_by, strict=True):
-            checked = "" if checker is None else f"; checked by {checker}"
-            lines.append(f"  accepts   {name} if {judged}{checked}")
+        for name, judged, checker, backing in zip(
+            route.backends, route.judged, route.checked_by, route.backed_by, strict=True
+        ):
+            checked = "" if route.check is None else f"; checked by {checker or 'nobody'}"
+            lines.append(f"  accepts   {name}: {judged}{checked}")
+            if checker is not None and backing is not None:
+                lines.append(f"            or backed by {checker}: {_backed(backing)}")
+        if route.check is not None:
+            lines.append(f"  checks    {route.check}")
         if route.reserve:
             lines.append(f"  reserves  {route.reserve}")
         if route.evidence:
@@ -53,6 +60,16 @@ def as_text(explanation: Explanation) -> str:
             lines.append(f"  hedges    {route.hedge}")
         lines += [f"  left out  {name}: {reason.replace('_', ' ')}" for name, reason in route.skipped]
     return "\n".join(lines)
+
+
+def _backed(opinion: Opinion) -> str:
+    """What lets a second opinion vouch for an answer that does not keep its own limits."""
+    same, own = (_limits(some) for some in (opinion.backs, opinion.counts))
+    return f"it says the same, {same}" + (f"; its own answer has {own}" if own else "")
+
+
+def _limits(limits: Limits | None) -> str:
+    return ", ".join(f"{name} {limit}" for name, limit in (limits or {}).items())
 
 
 def _target(target: Target) -> str:

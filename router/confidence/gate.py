@@ -89,7 +89,7 @@ def foretell(accept: Accept, standing: Standing, tags: Mapping[str, str]) -> str
         case "limits" | "evidence":
             limits = accept.evidence if accept.gate == "evidence" else standing.limits
             if limits is None:
-                return "never: no limits are known for it"
+                return "never by itself, no limits are known for it"
             return ", ".join(f"{name} {limit}" for name, limit in limits.items())
         case "confidence" | "risk" if standing.calibrator is None:
             return f"uncertified: {standing.why_not}"

@@ -14,7 +14,7 @@ from visionrouter.engine.pace import NoTimeError
 from visionrouter.engine.stops import Stop
 from visionrouter.schema.decision import Reason, Verdict, VerdictKind
 from visionrouter.schema.prediction import Prediction
-from visionrouter.schema.route import CrossCheck, Opinion
+from visionrouter.schema.route import CrossCheck, Opinion, Route
 
 UNCHECKED = "unchecked"
 """Note of an accepted answer for which nobody else could speak; after a colon, why the one who was asked could not."""
@@ -75,6 +75,16 @@ async def second_opinion(
             third = next((s for s in stops if s.lane not in (stop.lane, stop.checker)), None)
             args = (journey, stop, third, verdict, prediction, answer.prediction, detail, timeout_ms)
             return await _escalated(*args), ()
+
+
+def backing(stop: Stop, route: Route) -> Opinion | None:
+    """The opinion that may make up for limits which an answer of `stop` does not keep: see `backed`. None where there is
+    none."""
+    opinion = stop.checked_by
+    by_limits = stop.accept.gate in ("limits", "evidence") or (
+        stop.accept.gate in ("confidence", "risk") and route.uncertified == "limits"
+    )
+    return opinion if by_limits and opinion is not None and opinion.backs is not None else None
 
 
 def backed(journey: Journey, stop: Stop, verdict: Verdict, prediction: Prediction) -> Verdict:

@@ -28,6 +28,15 @@ ProbeName = Literal[
     "input_quality", "flip", "photometric", "seeds", "geometry", "votes", "presence", "cross_check"
 ]
 """Evidence beyond what an answer brings with it: see `visionrouter.confidence.probes`."""
+_DISAGREED: Mapping[OnDisagreement, str] = {
+    "fall_back": "the next is asked",
+    "abstain": "the route ends",
+    "escalate": "a third decides, and without one nobody is believed",
+}
+_UNHEARD: Mapping[IfNone, str] = {
+    "accept": "the answer stands as unchecked",
+    "fall_back": "the next is asked",
+}
 KIND_WORDS = ("generative", "specialist", "any")
 """What a `try` list may name instead of a backend: all of that kind."""
 
@@ -124,6 +133,12 @@ class CrossCheck:
     backend: str
     on_disagreement: OnDisagreement = "fall_back"
     if_none: IfNone = "fall_back"
+
+    def __str__(self) -> str:
+        return (
+            f"where the second opinion disagrees, {_DISAGREED[self.on_disagreement]}; "
+            f"where nobody can give one, {_UNHEARD[self.if_none]}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from visionrouter.backends.fake import Answer, FakeBackend
+from visionrouter.cli.explain import as_text
 from visionrouter.router import Router
 from visionrouter.schema.decision import Outcome, Reason
 from visionrouter.schema.payload import DepthMap, Segmentation
@@ -269,3 +270,46 @@ def test_a_calibrated_gate_is_not_made_up_for():
     with Router(backends, policy, opinions=BACKING) as router:
         result = router.run(PHOTO, "depth map")
     assert (result.outcome, result.decision.reason) == (Outcome.ABSTAINED, Reason.UNCERTIFIED)
+
+
+GATES = [
+    {"accept": "limits"},
+    {"accept": {"evidence": {"score": {"min": 0.5}}}},
+    {"accept": {"confidence": 0.9}},
+    {"accept": {"risk": 0.1}, "uncertified": "abstain"},
+    {"accept": {"risk": 0.1}, "uncertified": "limits"},
+]
+
+
+@pytest.mark.parametrize("gate", GATES, ids=str)
+@pytest.mark.parametrize("opinions", [BACKING, {}], ids=["backs", "does not"])
+def test_what_is_explained_to_be_backed_is_backed_and_nothing_else(gate, opinions):
+    first = Answer(depth(TRUE).payload, LOW)
+    backends = [
+        FakeBackend("a", script=first, inline=True),
+        FakeBackend("b", script=depth(TRUE), inline=True),
+    ]
+    route = {"try": ["a"], "check_with": {"backend": "b"}, **gate}
+    policy = {"schema_version": 1, "name": "gates", "default": {"route": route}}
+    with Router(backends, policy, limits={"a": LIMITS, "b": LIMITS}, opinions=opinions) as router:
+        explanation = router.explain(PHOTO, "depth map")
+        result = router.run(PHOTO, "depth map")
+    (told,) = explanation.routes
+    assert told.checked_by == ("b",)
+    assert (told.backed_by[0] is not None) == (result.decision.reason is Reason.BACKED)
+    assert ("or backed by b: it says the same, abs_rel at most 0.1" in as_text(explanation)) == (
+        result.decision.reason is Reason.BACKED
+    )
+
+
+def test_an_explanation_says_what_becomes_of_answers_by_the_second_opinion():
+    policy = {
+        "schema_version": 1,
+        "name": "checked",
+        "default": {"route": {"try": ["any"], "check_with": {"backend": "b", "on_disagreement": "abstain"}}},
+    }
+    with Router([FakeBackend("a"), FakeBackend("b")], policy, limits={"b": LIMITS}) as router:
+        text = as_text(router.explain(PHOTO, "depth map"))
+    assert "a: never by itself, no limits are known for it; checked by b" in text
+    assert "b: score at least 0.5; checked by nobody" in text
+    assert "disagrees, the route ends; where nobody can give one, the next is asked" in text
