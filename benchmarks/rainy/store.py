@@ -13,6 +13,7 @@ import threading
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic, sleep
 
 from visionrouter.backends.isolation.codec import Packer, unpack
 from visionrouter.schema.errors import BackendError, RefusedError, RequestError, UnsupportedTargetError
@@ -24,6 +25,7 @@ _LASTING = {kind.__name__: kind for kind in (UnsupportedTargetError, RefusedErro
 _TABLE = """CREATE TABLE IF NOT EXISTS predictions (
     key TEXT PRIMARY KEY, backend TEXT NOT NULL, seconds REAL NOT NULL, form TEXT NOT NULL, arrays BLOB NOT NULL
 ) WITHOUT ROWID"""
+_PATIENCE_S = 60
 _LEVEL = 1
 """Of deflation: drawn maps shrink hardly more above it."""
 
@@ -52,7 +54,9 @@ class Store:
         self.path = folder / FILE
         self._lock = threading.Lock()
         try:
-            self._rows = sqlite3.connect(self.path, timeout=60, isolation_level=None, check_same_thread=False)
+            self._rows = sqlite3.connect(
+                self.path, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
+            )
         except sqlite3.Error as error:
             raise RequestError(f"{self.path}: cannot be opened ({error}); name another folder") from error
         try:
@@ -63,7 +67,7 @@ class Store:
 
     def _prepare(self) -> None:
         try:
-            self._rows.execute("PRAGMA journal_mode=WAL")
+            self._write_ahead()
             self._rows.execute("PRAGMA synchronous=NORMAL")
             self._rows.execute(_TABLE)
             (form,) = self._rows.execute("PRAGMA user_version").fetchone()
@@ -74,6 +78,19 @@ class Store:
         if form not in (0, _FORM):
             raise RequestError(f"{self.path}: holds predictions in form {form}, this program reads {_FORM}")
         self._rows.execute(f"PRAGMA user_version={_FORM}")
+
+    def _write_ahead(self) -> None:
+        """Readers beside writers. SQLite does not wait for its turn here, as it does elsewhere, while another process opens
+        or closes the file."""
+        begun_s = monotonic()
+        while True:
+            try:
+                self._rows.execute("PRAGMA journal_mode=WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() - begun_s > _PATIENCE_S:
+                    raise
+                sleep(0.01)
 
     def get(self, key: str) -> Entry | None:
         with self._lock:
