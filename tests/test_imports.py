@@ -7,7 +7,7 @@ import pytest
 
 import visionrouter
 
-HEAVY = {"torch", "diffusers", "transformers", "onnxruntime", "timm", "cv2", "ultralytics", "ray", "cel", "scipy", "PIL", "click", "pycocotools"}  # fmt: skip
+HEAVY = {"torch", "diffusers", "transformers", "onnxruntime", "timm", "cv2", "ultralytics", "ray", "cel", "scipy", "PIL", "kornia", "click", "pycocotools"}  # fmt: skip
 
 
 def loaded_after(statement):

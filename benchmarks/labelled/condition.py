@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import numpy as np
 
+from visionrouter.backends.libraries import required
 from visionrouter.schema.arrays import F32, U8
 from visionrouter.schema.errors import RequestError
 
@@ -20,7 +22,12 @@ DEPTH_FREE = (
     "glare", "overexposure", "underexposure", "motion_blur", "dirt", "drops", "occluder", "noise", "jpeg", "dead_rows",
 )  # fmt: skip
 """Damages that can be done to a photo without its depth."""
-WEATHER = ("fog", "rain", "snow")
+CORRUPTIONS = (
+    "streaks", "flakes", "haze", "overcast", "dusk", "shadow", "misted", "soft_focus", "salt_pepper",
+)  # fmt: skip
+"""What else can be done to a photo without its depth, by kornia's operators: see `corruption`."""
+WEATHER = {"fog": "fog", "rain": "rain", "snow": "snow", "haze": "fog", "streaks": "rain", "flakes": "snow"}
+"""Of what is done to a picture, the weather that it stands for; of anything else it is clear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +48,25 @@ class Condition:
         return {
             "condition": self.name,
             "damage": self.damage or "none",
-            "weather": self.damage if self.damage in WEATHER else "clear",
+            "weather": WEATHER.get(self.damage or "", "clear"),
             "severity": str(self.severity),
         }
 
+    @property
+    def lacks(self) -> str | None:
+        """The library that it needs and that is not installed."""
+        return "kornia" if self.damage in CORRUPTIONS and find_spec("kornia") is None else None
+
     def show(self, pixels: U8, depth_m: F32 | None, seed: int) -> U8:
         """The pixels, uint8 (H, W, 3), as they look under the condition. `depth_m`: true (H, W), +inf at sky; None
-        will do for the damages of DEPTH_FREE. Equal arguments give equal pixels."""
+        will do for those of DEPTH_FREE and CORRUPTIONS. Equal arguments give equal pixels. Raises `MissingExtraError` where
+        it lacks its library."""
         if self.damage is None:
             return pixels
+        if self.damage in CORRUPTIONS:
+            with required(self.name, "photos", "kornia"):
+                from visionrouter.benchmarks.labelled.corruption import corrupt
+            return corrupt(pixels, self.damage, self.severity, seed)
         import torch
 
         from visionrouter.benchmarks.scenes import damage
@@ -85,10 +102,11 @@ def parse_conditions(names: Sequence[str], known: Sequence[str], owner: str) -> 
             raise RequestError(f"{owner}: condition {name!r}{reason}; choose among {', '.join(kinds)}")
     if len(set(names)) < len(names):
         raise RequestError(f"{owner}: a condition is given twice in {', '.join(names)}; give each once")
-    return tuple(_condition(name) for name in names)
+    return tuple(condition(name) for name in names)
 
 
-def _condition(name: str) -> Condition:
+def condition(name: str) -> Condition:
+    """The condition of a name that `damaged` gives, of CLEAN, ODD or TILTED."""
     if name in (CLEAN, ODD, TILTED):
         return Condition(name)
     return Condition(name, name[:-1], int(name[-1]))

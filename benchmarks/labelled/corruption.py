@@ -49,11 +49,11 @@ HAZE: Levels = (0.25, 0.4, 0.55, 0.7, 0.82)
 OVERCAST_CONTRAST: Levels = (0.85, 0.7, 0.56, 0.43, 0.32)
 """Factor of the contrast about the mean."""
 OVERCAST_SATURATION: Levels = (0.75, 0.55, 0.38, 0.24, 0.12)
-DUSK_LIGHT: Levels = (0.8, 0.62, 0.46, 0.33, 0.22)
+DUSK_LIGHT: Levels = (0.85, 0.7, 0.56, 0.44, 0.34)
 """Gain: how bright white is left."""
-DUSK_GAMMA: Levels = (1.2, 1.35, 1.5, 1.65, 1.8)
+DUSK_GAMMA: Levels = (1.1, 1.2, 1.3, 1.4, 1.5)
 DUSK_KELVIN: Levels = (7000, 7500, 8000, 9000, 10000)
-SHADOW_DEPTH: Levels = (0.3, 0.42, 0.53, 0.63, 0.72)
+SHADOW_DEPTH: Levels = (0.25, 0.35, 0.45, 0.54, 0.62)
 """Share of the light that a shadow takes."""
 SHADOW_SHARE: Levels = (0.3, 0.38, 0.46, 0.54, 0.62)
 """Share of the photo that lies in shadow."""
@@ -163,7 +163,7 @@ def shadow(rgb: Tensor, level: int, chance: Chance) -> Tensor:
             "shade_quantity": torch.tensor([SHADOW_SHARE[level]]),
         },
     )
-    return rgb * _laid_over(gaussian_blur2d(lit, (25, 25), (4.0, 4.0), "replicate"), rgb)
+    return rgb * _laid_over(gaussian_blur2d(lit, (37, 37), (6.0, 6.0), "replicate"), rgb)
 
 
 def misted(rgb: Tensor, level: int, chance: Chance) -> Tensor:
@@ -184,7 +184,7 @@ def salt_pepper(rgb: Tensor, level: int, chance: Chance) -> Tensor:
     return _salted(rgb, SALT_PEPPER[level], 0.5, chance)
 
 
-CORRUPTIONS: dict[str, Callable[[Tensor, int, Chance], Tensor]] = {
+_DONE: dict[str, Callable[[Tensor, int, Chance], Tensor]] = {
     "streaks": streaks,
     "flakes": flakes,
     "haze": haze,
@@ -195,21 +195,21 @@ CORRUPTIONS: dict[str, Callable[[Tensor, int, Chance], Tensor]] = {
     "soft_focus": soft_focus,
     "salt_pepper": salt_pepper,
 }
-"""By name; the tables above give the five severities."""
+"""By name, those of `condition.CORRUPTIONS`; the tables above give the five severities."""
 
 
 def corrupt(pixels: U8, kind: str, severity: int, seed: int = 0) -> U8:
     """A corrupted copy of a photo, uint8 (H, W, 3) of any size. Equal arguments give equal pixels; torch's own random
     numbers are neither used nor moved on. Raises `RequestError` for an unknown kind or severity."""
-    if kind not in CORRUPTIONS:
-        raise RequestError(f"unknown corruption {kind!r}: choose one of {', '.join(CORRUPTIONS)}")
+    if kind not in _DONE:
+        raise RequestError(f"unknown corruption {kind!r}: choose one of {', '.join(_DONE)}")
     if severity not in range(1, len(HAZE) + 1):
         raise RequestError(
             f"severity {severity!r} is out of range: corruptions come in severities 1 to {len(HAZE)}"
         )
     rgb = torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None].contiguous()
     with torch.no_grad():
-        out = CORRUPTIONS[kind](rgb, severity - 1, Chance(kind, seed)).clamp(0, 1)
+        out = _DONE[kind](rgb, severity - 1, Chance(kind, seed)).clamp(0, 1)
     shown: U8 = (out[0].permute(1, 2, 0) * 255).round().to(torch.uint8).contiguous().numpy()
     return shown
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from visionrouter.benchmarks.labelled.condition import (
     CLEAN,
+    CORRUPTIONS,
     DEPTH_FREE,
     Condition,
     damaged,
@@ -58,7 +59,7 @@ class FolderSource:
     @property
     def conditions(self) -> tuple[str, ...]:
         if not self.has_depth:
-            return (CLEAN, *damaged(DEPTH_FREE))
+            return (CLEAN, *damaged((*DEPTH_FREE, *CORRUPTIONS)))
         from visionrouter.benchmarks.scenes import DAMAGES
 
         return (CLEAN, *damaged(tuple(DAMAGES)))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from visionrouter.benchmarks.labelled.condition import CLEAN, ODD, TILTED
+from visionrouter.benchmarks.labelled.condition import CLEAN, ODD, TILTED, condition
 from visionrouter.benchmarks.labelled.item import Item, Source
 from visionrouter.benchmarks.labelled.opening import open_source
 from visionrouter.benchmarks.rainy.document import Condition, Group
@@ -19,7 +19,7 @@ from visionrouter.benchmarks.rainy.wording import (
     paraphrase,
     wordings_of,
 )
-from visionrouter.schema.errors import RequestError
+from visionrouter.schema.errors import MissingExtraError, RequestError
 from visionrouter.schema.task import Task
 
 WORLDS = ("street", "room", "table", "landscape")
@@ -60,6 +60,8 @@ class Matrix:
     strange: tuple[tuple[Condition, Source, str], ...]
     scenes: int
     seed: int = 0
+    lacking: Mapping[str, str] = field(default_factory=dict)
+    """Conditions, by kind, that are not shown since a library is not installed, and which."""
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -122,7 +124,8 @@ def open_matrix(
 
     `able`: what the backends can do between them. `tasks`: all of those that the source has labels for, unless given.
     `conditions`: names, damages ("fog": all its severities), severities ("3": of every damage) and groups ("damage",
-    "odd", "wording"); all unless given, "clean" always. Raises `RequestError` for what is not there.
+    "odd", "wording"); all unless given, "clean" always. Those that lack their library are left out, unless they are
+    named. Raises `RequestError` for what is not there, `MissingExtraError` for what is named and lacks its library.
     """
     source = open_source(data, "test")
     asked = tuple(tasks) or tuple(task for task in Task if task in able & source.tasks)
@@ -140,14 +143,23 @@ def open_matrix(
     if unknown:
         names = dict.fromkeys((*GROUPS, *(c.kind for c in every)))
         raise RequestError(f"{data} has no condition {', '.join(unknown)}; it has {', '.join(names)}")
+    meant = tuple(c for c in shown if c.name == CLEAN or _meant(c, conditions))
+    without = {c.kind: library for c in meant if (library := condition(c.name).lacks) is not None}
+    for named in conditions:
+        kind = _condition(named).kind
+        if kind in without:
+            raise MissingExtraError(
+                f"condition {named} needs {without[kind]}; pip install 'visionrouter[photos]'"
+            )
     return Matrix(
         source,
         asked,
-        tuple(c for c in shown if c.name == CLEAN or _meant(c, conditions)),
+        tuple(c for c in meant if c.kind not in without),
         tuple(c for c in worded if _meant(c, conditions)),
         tuple(s for s in strange if _meant(s[0], conditions)),
         scenes,
         seed,
+        without,
     )
 
 

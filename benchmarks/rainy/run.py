@@ -50,7 +50,7 @@ _SEVERITY = 3
 """Of the damages under which faults are crossed in."""
 _FEW = 8
 """Scenes below which a percentile interval is not to be relied on."""
-_LIBRARIES = ("numpy", "torch", "diffusers", "onnxruntime")
+_LIBRARIES = ("numpy", "torch", "diffusers", "onnxruntime", "kornia")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +226,12 @@ def _options(plan: Plan, matrix: Matrix) -> Options:
 
 
 def _remarks(plan: Plan, matrix: Matrix, answers: Answers) -> Iterator[str]:
+    if matrix.lacking:
+        libraries = ", ".join(dict.fromkeys(matrix.lacking.values()))
+        yield (
+            f"{', '.join(matrix.lacking)} are left out, {libraries} is not installed: "
+            "pip install 'visionrouter[photos]'"
+        )
     for task, n in answers.left_out.items():
         yield f"{task}: {n} items are left out, where no answer has a joint that the truth names"
     if plan.scenes < _FEW:

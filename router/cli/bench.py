@@ -131,6 +131,8 @@ def rainy_day(
     )
     with Bars() as bars:
         document = rainy.run(plan, out, store, bars, jobs)
+    for note in document.notes:
+        click.echo(note, err=True)
     for target in document.targets:
         found = "not told" if target.value is None else f"{target.value:.4g}"
         click.echo(
