@@ -37,6 +37,14 @@ circle.mark{fill:var(--mark)}.legend span{margin-right:1.2em;color:var(--soft)}
 
 
 @dataclass(frozen=True, slots=True)
+class Study:
+    """A frontier of every task. `notes`: what is not in them, and why."""
+
+    tasks: tuple[Frontier, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FrontierPlan:
     """`first` and `second`: backends; where none is named, the cheapest that does a task and the dearest."""
 
@@ -53,12 +61,10 @@ class FrontierPlan:
     draws: int = 1000
 
 
-def run(
-    plan: FrontierPlan, out: Path, store: Path | None = None, progress: Progress = silent
-) -> tuple[Frontier, ...]:
+def run(plan: FrontierPlan, out: Path, store: Path | None = None, progress: Progress = silent) -> Study:
     """Every task that two backends do, written to `out`. Raises `RequestError` where there is none."""
     profile = load_profile(plan.profile)
-    with recording(profile, store or out / "predictions") as (backends, _):
+    with recording(profile, store or out / "predictions") as (backends, left_out):
         able = frozenset(task for backend in backends.values() for task in backend.spec.tasks)
         matrix = open_matrix(
             plan.data, able, tasks=plan.tasks, conditions=plan.conditions, scenes=plan.scenes, seed=plan.seed
@@ -72,8 +78,9 @@ def run(
             tick = progress(task.value, 1)
             found.append(sweep(bench, task, list(matrix.cases(task)), first, second, plan.signals))
             tick()
-    _write(tuple(found), out)
-    return tuple(found)
+    study = Study(tuple(found), (*left_out, *matrix.notes))
+    _write(study, out)
+    return study
 
 
 def _pair(plan: FrontierPlan, task: Task, backends: dict[str, Recorded]) -> tuple[str, str] | None:
@@ -92,18 +99,19 @@ def _pair(plan: FrontierPlan, task: Task, backends: dict[str, Recorded]) -> tupl
     return first, second
 
 
-def _write(found: tuple[Frontier, ...], out: Path) -> None:
+def _write(study: Study, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps([asdict(one) for one in found], indent=1, allow_nan=False)
+    text = json.dumps(asdict(study), indent=1, allow_nan=False)
     (out / f"{STEM}.json").write_text(f"{text}\n", encoding="utf-8")
-    (out / f"{STEM}.md").write_text(markdown(found), encoding="utf-8")
-    (out / f"{STEM}.html").write_text(html(found), encoding="utf-8")
+    (out / f"{STEM}.md").write_text(markdown(study), encoding="utf-8")
+    (out / f"{STEM}.html").write_text(html(study), encoding="utf-8")
 
 
-def markdown(found: Sequence[Frontier]) -> str:
+def markdown(study: Study) -> str:
     lines = ["# Cost against quality", ""]
-    for one in found:
+    for one in study.tasks:
         lines += [*_task(one), ""]
+    lines += [f"- {note}" for note in study.notes]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -136,16 +144,17 @@ def _row(curve: Curve) -> Sequence[str]:
     )
 
 
-def html(found: Sequence[Frontier]) -> str:
+def html(study: Study) -> str:
     figures = "".join(
         f"<h2>{escape(f'{one.task}: {one.first}, then {one.second}')}</h2>"
         f"<figure>{_chart(one)}<figcaption>{escape(_caption(one))}</figcaption></figure>"
-        for one in found
+        for one in study.tasks
     )
+    notes = "".join(f"<li>{escape(note)}</li>" for note in study.notes)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Cost against quality</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
-        f"<body><h1>Cost against quality</h1>{figures}</body></html>\n"
+        f"<body><h1>Cost against quality</h1>{figures}<ul>{notes}</ul></body></html>\n"
     )
 
 

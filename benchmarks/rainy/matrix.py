@@ -67,6 +67,17 @@ class Matrix:
     def conditions(self) -> tuple[Condition, ...]:
         return (*self.shown, *(condition for condition, _, _ in self.strange), *self.worded)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not shown, and why."""
+        if not self.lacking:
+            return ()
+        libraries = ", ".join(dict.fromkeys(self.lacking.values()))
+        return (
+            f"{', '.join(self.lacking)} are left out, {libraries} is not installed: "
+            "pip install 'visionrouter[photos]'",
+        )
+
     def count(self, task: Task) -> int:
         """How many cases there are to a task, at most."""
         worded = [c for c in self.worded if c.kind in wordings_of(task)]

@@ -226,12 +226,7 @@ def _options(plan: Plan, matrix: Matrix) -> Options:
 
 
 def _remarks(plan: Plan, matrix: Matrix, answers: Answers) -> Iterator[str]:
-    if matrix.lacking:
-        libraries = ", ".join(dict.fromkeys(matrix.lacking.values()))
-        yield (
-            f"{', '.join(matrix.lacking)} are left out, {libraries} is not installed: "
-            "pip install 'visionrouter[photos]'"
-        )
+    yield from matrix.notes
     for task, n in answers.left_out.items():
         yield f"{task}: {n} items are left out, where no answer has a joint that the truth names"
     if plan.scenes < _FEW:

@@ -185,8 +185,8 @@ def frontier(
         seed=seed,
     )
     with Bars() as bars:
-        found = report.run(plan, out, store, bars)
-    click.echo(report.markdown(found), nl=False)
+        study = report.run(plan, out, store, bars)
+    click.echo(report.markdown(study), nl=False)
     click.echo(f"wrote {out / report.STEM}.json, .md and .html")
 
 

@@ -1,6 +1,7 @@
 """The detector of the package: its card, its licence, and what it is worth on scenes it never saw."""
 
 import json
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -17,7 +18,8 @@ from visionrouter.schema.task import Task
 
 @pytest.fixture(scope="module")
 def yolo() -> SceneYolo:
-    pytest.importorskip("ultralytics")
+    if find_spec("ultralytics") is None:  # importing it to see would have it change Pillow
+        pytest.skip("AGPL: only where somebody installed it")
     torch.set_num_threads(1)
     return SceneYolo()
 
@@ -37,14 +39,14 @@ def test_whose_licence_it_has_is_said() -> None:
 @pytest.mark.parametrize(("world", "floor"), [(town_world(), 0.45), (proving_ground("mixed"), 0.15)])
 def test_it_boxes_things_that_it_never_saw(yolo: SceneYolo, world: World, floor: float) -> None:
     source = RenderedSource("scenes", world, "test")
-    found = judge(yolo, list(questions(source, Task.DETECT, 24, "clean")))
+    found = judge(yolo, list(questions(source, Task.DETECT, 16, "clean")))
     assert found["box AP"] > floor
 
 
 def test_it_marks_the_joints_of_people(yolo: SceneYolo) -> None:
     """All joints in the middle of a person's box would be right for a tenth of them."""
     source = RenderedSource("scenes", proving_ground("mixed"), "test")
-    assert judge(yolo, list(questions(source, Task.POSE, 24, "clean")))["pose PCK"] > 0.3
+    assert judge(yolo, list(questions(source, Task.POSE, 10, "clean")))["pose PCK"] > 0.3
 
 
 def test_a_router_vouches_for_its_boxes_where_it_is_sure(yolo: SceneYolo) -> None:

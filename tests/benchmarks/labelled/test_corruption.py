@@ -14,6 +14,7 @@ from visionrouter.benchmarks.labelled.condition import CORRUPTIONS, Condition, c
 from visionrouter.benchmarks.labelled.folder import FolderSource
 from visionrouter.benchmarks.labelled.opening import open_source
 from visionrouter.benchmarks.rainy.matrix import open_matrix
+from visionrouter.benchmarks.rainy.run import Plan, run
 from visionrouter.benchmarks.scenes import render_to_folder
 from visionrouter.schema.arrays import U8
 from visionrouter.schema.errors import MissingExtraError, RequestError
@@ -123,6 +124,24 @@ def test_without_its_library_all_others_are_shown(
     assert set(matrix.lacking) == set(CORRUPTIONS)
     kept = [c.name for c in whole.shown if c.kind not in CORRUPTIONS]
     assert [c.name for c in matrix.shown] == kept
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_run_over_photos_shows_them_or_says_why_not(
+    labelled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    if not there:
+        monkeypatch.setitem(sys.modules, "kornia", None)
+    profile = tmp_path / "fakes.yaml"
+    profile.write_text("schema_version: 1\nname: fakes\nbackends: {one: {use: fake}}\n")
+    plan = Plan(
+        str(profile), f"coco:{labelled}", ("default",), (Task.SEMANTIC,), ("3",), 1, plants=0, fault_rates=()
+    )
+    document = run(plan, tmp_path)
+    answered = {score.condition for score in document.scores}
+    assert ({f"{kind}3" for kind in CORRUPTIONS} <= answered) == there
+    assert "glare3" in answered
+    assert any("kornia is not installed" in note for note in document.notes) != there
 
 
 def test_only_corruptions_need_the_library(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from visionrouter.benchmarks.rainy.frontier import sweep
-from visionrouter.benchmarks.rainy.frontier_report import FrontierPlan, _write, html, markdown, run
+from visionrouter.benchmarks.rainy.frontier_report import FrontierPlan, Study, _write, html, markdown, run
 from visionrouter.benchmarks.rainy.store import FILE, Store
 from visionrouter.schema.errors import RequestError
 from visionrouter.schema.task import Task
@@ -45,13 +45,17 @@ def test_a_signal_that_is_not_given_is_refused_by_name(bench, cases):
 
 
 def test_the_pages_tell_the_area_and_draw_the_curves(bench, cases, tmp_path):
-    found = (sweep(bench, Task.DEPTH, cases, "sharp", "steady"),)
-    _write(found, tmp_path)
-    assert json.loads((tmp_path / "frontier.json").read_text())[0]["curves"][0]["signal"] == "doubt"
-    text = markdown(found)
+    study = Study((sweep(bench, Task.DEPTH, cases, "sharp", "steady"),), ("blunt is left out: no edge",))
+    _write(study, tmp_path)
+    told = json.loads((tmp_path / "frontier.json").read_text())
+    assert told["tasks"][0]["curves"][0]["signal"] == "doubt"
+    assert told["notes"] == ["blunt is left out: no edge"]
+    text = markdown(study)
+    assert text.endswith("- blunt is left out: no edge\n")
     assert "sharp alone 0.154, steady alone 0.080" in text
     assert "doubt, at most" in text
-    page = html(found)
+    page = html(study)
+    assert "<li>blunt is left out: no edge</li>" in page
     assert page.count("<polyline") == 3
     assert "http" not in page.replace("http-equiv", "")
 

@@ -106,7 +106,7 @@ def test_the_same_again_asks_no_model_and_finds_the_same(made):
 def test_the_frontier_is_swept_on_the_same_answers(made):
     folder = made[0]
     done = bench(folder, "frontier", "frontier", *CHOSEN, "--tasks", "depth", "--signals", "familiarity")
-    (found,) = json.loads((folder / "frontier" / "frontier.json").read_text())
+    (found,) = json.loads((folder / "frontier" / "frontier.json").read_text())["tasks"]
     assert (found["first"], found["second"]) == ("scene_unet", "nano")
     assert {curve["signal"] for curve in found["curves"]} == {"familiarity"}
     assert "Area below the line of random routing" in done.output
