@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from visionrouter.preview import Explanation
-from visionrouter.schema.route import Limits, Opinion
+from visionrouter.schema.route import Opinion, limits_in_words
 from visionrouter.schema.task import Target
 
 
@@ -64,12 +64,8 @@ def as_text(explanation: Explanation) -> str:
 
 def _backed(opinion: Opinion) -> str:
     """What lets a second opinion vouch for an answer that does not keep its own limits."""
-    same, own = (_limits(some) for some in (opinion.backs, opinion.counts))
+    same, own = (limits_in_words(some or {}) for some in (opinion.backs, opinion.counts))
     return f"it says the same, {same}" + (f"; its own answer has {own}" if own else "")
-
-
-def _limits(limits: Limits | None) -> str:
-    return ", ".join(f"{name} {limit}" for name, limit in (limits or {}).items())
 
 
 def _target(target: Target) -> str:

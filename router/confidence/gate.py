@@ -18,7 +18,7 @@ from visionrouter.schema.arrays import F32
 from visionrouter.schema.decision import Reason, Risk, Verdict, VerdictKind
 from visionrouter.schema.payload import Classification, Detections, Payload, Poses, Segmentation
 from visionrouter.schema.prediction import Prediction
-from visionrouter.schema.route import Accept, Limits, Uncertified
+from visionrouter.schema.route import Accept, Limits, Uncertified, limits_in_words
 
 if TYPE_CHECKING:
     from visionrouter.confidence.watch import ScopeWatch
@@ -90,7 +90,7 @@ def foretell(accept: Accept, standing: Standing, tags: Mapping[str, str]) -> str
             limits = accept.evidence if accept.gate == "evidence" else standing.limits
             if limits is None:
                 return "never by itself, no limits are known for it"
-            return ", ".join(f"{name} {limit}" for name, limit in limits.items())
+            return limits_in_words(limits)
         case "confidence" | "risk" if standing.calibrator is None:
             return f"uncertified: {standing.why_not}"
         case "confidence":

@@ -70,6 +70,11 @@ Limits = Mapping[str, Limit]
 """Signal name to the limit it must hold; all of them must."""
 
 
+def limits_in_words(limits: Limits) -> str:
+    """ "score at least 0.5, familiarity at most 1"."""
+    return ", ".join(f"{name} {limit}" for name, limit in limits.items())
+
+
 @dataclass(frozen=True, slots=True)
 class Opinion:
     """What makes a backend's answer a second opinion on another's, and when it speaks for it.
