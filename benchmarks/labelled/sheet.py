@@ -6,6 +6,7 @@ python -m visionrouter.benchmarks.labelled.sheet examples/photos/china.jpg --out
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from visionrouter.benchmarks.labelled.condition import CORRUPTIONS, condition, d
 from visionrouter.benchmarks.scenes import SEVERITIES
 from visionrouter.benchmarks.scenes.export import contact_sheet
 from visionrouter.schema.arrays import U8
+from visionrouter.schema.errors import VisionRouterError
 from visionrouter.schema.image import load_image
 
 
@@ -34,7 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--width", type=int, default=190, help="of one picture, in pixels")
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args(arguments)
+    try:
+        _draw(parser.parse_args(arguments))
+    except VisionRouterError as error:
+        sys.exit(str(error))
+
+
+def _draw(given: argparse.Namespace) -> None:
     photo = Image.fromarray(load_image(given.photo).pixels)
     small = photo.resize((given.width, round(given.width * photo.height / photo.width)), Image.Resampling.BOX)
     Image.fromarray(sheet(np.asarray(small), given.seed)).save(given.out, quality=82)

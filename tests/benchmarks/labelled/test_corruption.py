@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from visionrouter.benchmarks.labelled import sheet
 from visionrouter.benchmarks.labelled.condition import CORRUPTIONS, Condition, condition, damaged
 from visionrouter.benchmarks.labelled.folder import FolderSource
 from visionrouter.benchmarks.labelled.opening import open_source
@@ -142,6 +143,18 @@ def test_a_run_over_photos_shows_them_or_says_why_not(
     assert ({f"{kind}3" for kind in CORRUPTIONS} <= answered) == there
     assert "glare3" in answered
     assert any("kornia is not installed" in note for note in document.notes) != there
+
+
+def test_a_mistake_at_the_sheets_command_is_told_in_a_line(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"none\.jpg"):
+        sheet.main([str(tmp_path / "none.jpg"), "--out", str(tmp_path / "sheet.jpg")])
+
+
+def test_the_sheet_has_a_row_a_corruption(tmp_path: Path) -> None:
+    sheet.main([str(PHOTOS / "china.jpg"), "--out", str(tmp_path / "sheet.png"), "--width", "32"])
+    width, height = load_image(tmp_path / "sheet.png").size
+    assert width == 5 * (32 + 2) - 2
+    assert (height + 2) % len(CORRUPTIONS) == 0
 
 
 def test_only_corruptions_need_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
