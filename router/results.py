@@ -23,7 +23,7 @@ def asked(request: Request, assignment: Assignment) -> dict[str, Any]:
         "experiment": assignment.experiment,
         "variant_reason": assignment.reason,
         "unit": assignment.unit,
-        "criticality": request.criticality.value,
+        "criticality": str(request.criticality),
         "requested_ms": request.deadline_ms,
         "image_size": request.image.size,
         "has_prompts": bool(request.prompts),

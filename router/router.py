@@ -112,6 +112,8 @@ class Router:
         documents = _documents(calibrations)
         self._calibrations = Calibrations(limits, documents, drift, opinions)
         self._engine = Engine(named, self._calibrations, options)
+        self._blocking = BlockingWaiter(self._engine.lateness)
+        self._yielding = AsyncWaiter(self._engine.lateness)
         self._cache = cache
         weights = {n: b.spec.weights_digest or b.spec.version for n, b in named.items()}
         self._stands_on = repr((weights, limits, opinions, [document.digest for document in documents]))
@@ -156,11 +158,11 @@ class Router:
         """
         started_s = perf_counter()
         request = self.request(image, instruction, **options)
-        return drive(self._answer(request, self._blocking(), started_s=started_s))
+        return drive(self._answer(request, self._blocking, started_s=started_s))
 
     def answer(self, request: Request, assignment: Assignment | None = None) -> Result:
         """As `run`, for a request that is made already; in the arm of `assignment` where one is given."""
-        return drive(self._answer(request, self._blocking(), assignment))
+        return drive(self._answer(request, self._blocking, assignment))
 
     async def arun(self, image: ImageSource, instruction: str | Instruction | Task, **options: Any) -> Result:
         """As `run`, from asyncio: images are decoded off the loop, and parts of a composite run side by side."""
@@ -170,7 +172,7 @@ class Router:
         if not isinstance(image, Image | np.ndarray):
             image = await asyncio.to_thread(load_image, image, self._image_limits)
         request = self.request(image, instruction, **options)
-        return await self._answer(request, AsyncWaiter(self._engine.lateness), started_s=started_s)
+        return await self._answer(request, self._yielding, started_s=started_s)
 
     def run_batch(
         self,
@@ -336,9 +338,6 @@ class Router:
         if self._shadow is not None and assignment.shadows:
             self._shadow.submit(request, assignment, result)
         return result
-
-    def _blocking(self) -> BlockingWaiter:
-        return BlockingWaiter(self._engine.lateness)
 
     def _deadline(self, budget_ms: float | None, started_s: float | None) -> Deadline:
         margin_ms = 0.0 if budget_ms is None else self._engine.lateness.margin_ms(budget_ms)

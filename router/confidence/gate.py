@@ -137,7 +137,7 @@ def is_empty(payload: Payload) -> bool:
     """True where a set of things has no thing in it, or masks no pixel."""
     if isinstance(payload, Segmentation):
         return not payload.masks.any()
-    return isinstance(payload, Detections | Poses | Classification) and len(payload) == 0
+    return isinstance(payload, (Detections, Poses, Classification)) and len(payload) == 0
 
 
 def calibrated_map(prediction: Prediction, standing: Standing) -> F32 | None:

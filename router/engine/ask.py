@@ -18,10 +18,12 @@ from visionrouter.engine.waiting import Waiter
 from visionrouter.schema.decision import Reason, Verdict, VerdictKind
 from visionrouter.schema.errors import HungError, VisionRouterError
 from visionrouter.schema.prediction import Prediction
+from visionrouter.schema.quick import quick_init
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import Task
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Question:
     """A query on its way. `job` is None where it was refused before it was queued: then `failure` says why.
@@ -40,6 +42,7 @@ class Question:
     error: str | None = None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came of a question: a prediction that came in time and keeps the output contract, or a failure and what it
@@ -63,7 +66,8 @@ def put(
     now_ms = deadline.elapsed_ms()
     if timeout_ms is not None and timeout_ms <= 0:
         return _refused(lane, query, now_ms, Reason.DEADLINE_EXCEEDED, "no time was left to try")
-    if not knows_any(lane.backend.spec.labels, query.targets):
+    labels = lane.backend.spec.labels
+    if labels is not None and not knows_any(labels, query.targets):
         words = ", ".join(target.noun for target in query.targets)
         return _refused(
             lane, query, now_ms, Reason.UNSUPPORTED_TARGET, f"its vocabulary has no word for {words}"
@@ -95,10 +99,8 @@ async def hear(question: Question, deadline: Deadline, waiter: Waiter) -> Answer
     spent: Mapping[str, float] = {}
     blamed: bool | None = None
     try:
-        if timeout_ms is None:
-            await _unless_it_hangs(lane, job, waiter)
-        left = left_ms(question, deadline)
-        prediction = await waiter.wait(job.future, None if left is None else left / 1000)
+        done = job.future.done()
+        prediction = job.future.result() if done else await _waited(question, job, deadline, waiter)
     except TimeoutError as error:
         verdict, said = _late(question, job, error, deadline), _say(error)
         blamed = _is_to_blame(question, job, verdict.reason)
@@ -141,6 +143,14 @@ def left_ms(question: Question, deadline: Deadline) -> float | None:
     if question.timeout_ms is None:
         return None
     return max(0.0, question.timeout_ms - (deadline.elapsed_ms() - question.started_ms))
+
+
+async def _waited(question: Question, job: Job, deadline: Deadline, waiter: Waiter) -> Prediction:
+    """An answer that is still to come. Raises what the backend raises, `TimeoutError` and `HungError`."""
+    left = left_ms(question, deadline)
+    if left is None:
+        await _unless_it_hangs(question.lane, job, waiter)
+    return await waiter.wait(job.future, None if left is None else left / 1000)
 
 
 async def _unless_it_hangs(lane: Lane, job: Job, waiter: Waiter) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from time import perf_counter
 
+from visionrouter.schema.quick import quick_init
 
+
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Deadline:
     """Started at `start_s` (perf_counter); over after `budget_ms`, or never where that is None.

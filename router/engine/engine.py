@@ -28,12 +28,14 @@ from visionrouter.engine.waiting import Waiter
 from visionrouter.policies.licences import Licences
 from visionrouter.schema.decision import Attempt, Outcome, Reason, Verdict, VerdictKind
 from visionrouter.schema.prediction import Prediction
+from visionrouter.schema.quick import quick_init
 from visionrouter.schema.request import Query
 from visionrouter.schema.result import Candidate
 from visionrouter.schema.route import Route
 from visionrouter.schema.task import Task
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Run:
     """How a route went. `chosen` is the candidate the answer is, None where there is none. `waited_ms`: time spent
@@ -215,9 +217,10 @@ async def _attempt(
 ) -> tuple[Verdict, Prediction | None]:
     """One stop, judged once: a second time tells what came of the first."""
     name = stop.lane.name
-    if name not in journey.judged:
-        journey.judged[name] = await _judged(journey, stop, plan, timeout_ms)
-    return journey.judged[name]
+    judged = journey.judged.get(name)
+    if judged is None:
+        judged = journey.judged[name] = await _judged(journey, stop, plan, timeout_ms)
+    return judged
 
 
 async def _judged(
@@ -233,14 +236,10 @@ async def _judged(
         verdict = answer.failure or failure(Reason.BACKEND_ERROR, "no answer and no reason")
         journey.record(answer, verdict, None)
         return verdict, None
-
-    def left_ms() -> float | None:
-        spent_ms = journey.deadline.elapsed_ms() - begun_ms
-        return journey.deadline.cap_ms(None if timeout_ms is None else max(0.0, timeout_ms - spent_ms))
-
     evidence_ms = 0.0
     if stop.inquiries:
-        prediction, evidence_ms = await _enriched(journey, stop, prediction, left_ms())
+        left_ms = _left_ms(journey, timeout_ms, begun_ms)
+        prediction, evidence_ms = await _enriched(journey, stop, prediction, left_ms)
     verdict = decide(prediction, stop.accept, stop.standing, journey.tags, route.uncertified)
     if verdict.accepted and route.check is not None:
         third_ms = journey.deadline.cap_ms(route.attempt_timeout_ms)
@@ -257,6 +256,12 @@ async def _judged(
         prediction = replace(prediction, notes=(*prediction.notes, NO_MAP))
     journey.record(answer, verdict, prediction, evidence_ms, trust)
     return verdict, prediction
+
+
+def _left_ms(journey: Journey, timeout_ms: float | None, begun_ms: float) -> float | None:
+    """What is left of the most that a stop may take, where it was begun at `begun_ms`."""
+    spent_ms = journey.deadline.elapsed_ms() - begun_ms
+    return journey.deadline.cap_ms(None if timeout_ms is None else max(0.0, timeout_ms - spent_ms))
 
 
 async def _enriched(

@@ -90,10 +90,9 @@ class Journey:
 
     def put(self, lane: Lane, timeout_ms: float | None) -> Question:
         """Put the query to a lane, to be heard later."""
-        begun_ms = self.deadline.elapsed_ms()
         question = self.question(lane, self.query, timeout_ms)
         self.open[lane.name] = question
-        self.waited_ms += self.deadline.elapsed_ms() - begun_ms  # an inline backend answers at once
+        self.waited_ms += self.deadline.elapsed_ms() - question.started_ms  # an inline one answers here
         return question
 
     async def ask(self, lane: Lane, timeout_ms: float | None) -> Answer:
@@ -158,8 +157,7 @@ class Journey:
 
     def record_consulted(self) -> None:
         """Write down those who were heard only as a second opinion."""
-        recorded = {attempt.backend for attempt in self.attempts}
         for name, answer in self.answered.items():
-            if name not in recorded:
+            if name not in self.judged:
                 said = failure(Reason.SECOND_OPINION, "asked for a second opinion only")
                 self.record(answer, answer.failure or said, answer.prediction)

@@ -14,23 +14,20 @@ from visionrouter.engine.worker import Worker
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A backend, what runs it, what guards it, and how long it lately took."""
+    """A backend by its name, what runs it, what guards it, and how long it lately took."""
 
+    name: str
     backend: Backend
     worker: Worker
     breaker: Breaker
     latencies: Latencies = field(default_factory=Latencies)
-
-    @property
-    def name(self) -> str:
-        return self.backend.spec.name
 
     @staticmethod
     def of(backend: Backend, options: EngineOptions) -> Lane:
         worker = Worker(
             backend, options.queue_limit, options.batch_wait_ms, options.fair_by, options.hang_limit_ms
         )
-        return Lane(backend, worker, Breaker(options.breaker))
+        return Lane(backend.spec.name, backend, worker, Breaker(options.breaker))
 
     def state(self) -> LaneState:
         worker, counts = self.worker, self.worker.queue.counts

@@ -192,7 +192,8 @@ class Worker:
         taken_s = ended_s - began_s
         typical_s = taken_s if self._typical_s is None else self._typical_s
         self._typical_s = typical_s + _NEWEST * (taken_s - typical_s)
-        self.late += sum(ended_s > job.due_s for job in batch)
+        for job in batch:
+            self.late += ended_s > job.due_s
 
     def _load(self) -> None:
         if self._weights_of_another:

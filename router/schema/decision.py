@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol, runtime_checkable
 
+from visionrouter.schema.quick import quick_init
 from visionrouter.schema.task import Task
 
 
@@ -112,6 +113,7 @@ class Risk:
     loss: str = ""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What was said of an attempt, why, and by which gate.
@@ -132,6 +134,7 @@ class Verdict:
         return self.kind is VerdictKind.ACCEPT
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One backend asked once.
@@ -171,6 +174,7 @@ class Divergence:
     detail: tuple[str, ...] = ()
 
 
+@quick_init
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The record of one request: which policy and rule, what was tried, what was said of each, how long it took.

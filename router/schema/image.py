@@ -59,7 +59,8 @@ class Image:
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) in pixels."""
-        return self.width, self.height
+        height, width, _ = self.pixels.shape
+        return width, height
 
     def digest(self) -> str:
         """sha256 of shape and pixels: half a millisecond for 640x480, so never asked for on the hot path."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from visionrouter.schema.arrays import F32, U8, Record
 from visionrouter.schema.payload import Payload
+from visionrouter.schema.quick import quick_init
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence(Record):
     """Signals that speak for or against a prediction; none of them is a calibrated confidence.
@@ -21,6 +23,7 @@ class Evidence(Record):
     confidence_map: F32 | None = None
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction(Record):
     """One answer of one backend.

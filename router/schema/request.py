@@ -13,6 +13,7 @@ import numpy as np
 from visionrouter.schema.arrays import F32, U8, Boxes, Points, check
 from visionrouter.schema.errors import RequestError
 from visionrouter.schema.image import Image
+from visionrouter.schema.quick import quick_init
 from visionrouter.schema.task import Instruction, Palette, Target, Task
 
 
@@ -49,6 +50,7 @@ class Prompts:
 NO_PROMPTS = Prompts()
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
     """One request.
@@ -91,6 +93,7 @@ def _inside(coordinates: F32, image: Image) -> bool:
     )
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
     """One question to one backend: a single task on a single image, with all that a backend may need.

@@ -12,6 +12,7 @@ from visionrouter.schema.decision import Decision, Outcome, Risk, Verdict
 from visionrouter.schema.forms import JsonForm
 from visionrouter.schema.payload import Payload
 from visionrouter.schema.prediction import Prediction
+from visionrouter.schema.quick import quick_init
 from visionrouter.schema.task import Task
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from visionrouter.schema.arrays import U8
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate(Record):
     """A prediction that was made on the way, by whom, and what was said of it.
@@ -45,6 +47,7 @@ InMemory = Annotated[tuple[Candidate, ...], JsonForm(lambda _: (), lambda _: (),
 """Candidates, which the JSON form leaves out."""
 
 
+@quick_init
 @dataclass(frozen=True, slots=True, eq=False)
 class Result(Record):
     """An answer, or an honest "I don't know".
