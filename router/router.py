@@ -16,7 +16,6 @@ import numpy as np
 from visionrouter.backends.base import Backend
 from visionrouter.cache import CacheState, ResultCache, cache_key
 from visionrouter.confidence.calibrations import Calibrations, Drift, scope_of
-from visionrouter.confidence.drift import Suspension
 from visionrouter.confidence.scope import MadeWith, Scope
 from visionrouter.engine.deadline import Deadline
 from visionrouter.engine.engine import Engine
@@ -31,7 +30,6 @@ from visionrouter.policies import (
     compile_policy,
     load_policy,
 )
-from visionrouter.preview import Explanation, explained
 from visionrouter.results import asked, composite_result, single_result
 from visionrouter.schema.decision import Decision, Sink
 from visionrouter.schema.errors import CalibrationError, PolicyError, VisionRouterError
@@ -43,6 +41,8 @@ from visionrouter.schema.task import Instruction, Task
 
 if TYPE_CHECKING:
     from visionrouter.confidence.documents import CalibrationDocument
+    from visionrouter.confidence.drift import Suspension
+    from visionrouter.preview import Explanation
 
 CalibrationSource: TypeAlias = "CalibrationDocument | str | Path"
 """A calibration read already, or the path of one."""
@@ -252,6 +252,8 @@ class Router:
         self, image: ImageSource, instruction: str | Instruction | Task, **options: Any
     ) -> Explanation:
         """What would be done with this request, and why, without running any model."""
+        from visionrouter.preview import explained
+
         request = self.request(image, instruction, **options)
         return explained(request, self.policy, self._engine)
 

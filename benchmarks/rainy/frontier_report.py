@@ -150,11 +150,12 @@ def html(study: Study) -> str:
         f"<figure>{_chart(one)}<figcaption>{escape(_caption(one))}</figcaption></figure>"
         for one in study.tasks
     )
-    notes = "".join(f"<li>{escape(note)}</li>" for note in study.notes)
+    items = "".join(f"<li>{escape(note)}</li>" for note in study.notes)
+    notes = f"<ul>{items}</ul>" if items else ""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Cost against quality</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
-        f"<body><h1>Cost against quality</h1>{figures}<ul>{notes}</ul></body></html>\n"
+        f"<body><h1>Cost against quality</h1>{figures}{notes}</body></html>\n"
     )
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visionrouter.benchmarks.tuning import scores
-from visionrouter.schema.errors import RequestError, UnsupportedTargetError
+from visionrouter.schema.errors import RequestError, UnsupportedTargetError, VisionRouterError
 from visionrouter.schema.palette import NAMED_COLOURS
 from visionrouter.schema.request import Query
 from visionrouter.schema.task import PaletteEntry, Task
@@ -111,7 +111,7 @@ def evaluate(
     kept: Path | None = None,
 ) -> Results:
     """Every backend on `count` scenes a task and condition. With `kept`, results so far are read from there and every
-    new one is written at once. Raises `RequestError` where that file is of another measurement."""
+    new one is written at once. Raises `RequestError` where that file is of another measurement, or has no folder."""
     settings = {"source": source.name, "split": source.split, "size": source.size, "count": count}
     results: Results = _read(kept, settings)
     for condition in conditions:
@@ -139,6 +139,8 @@ def _write(kept: Path | None, settings: Mapping[str, Any], results: Results) -> 
 
 
 def _read(kept: Path | None, settings: Mapping[str, Any]) -> Results:
+    if kept is not None and not kept.parent.is_dir():
+        raise RequestError(f"{kept}: there is no folder {kept.parent}; make it, or give another file")
     if kept is None or not kept.is_file():
         return {}
     held = json.loads(kept.read_text(encoding="utf-8"))
@@ -175,8 +177,6 @@ def table(results: Results, backends: Sequence[str], conditions: Sequence[str]) 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
-    from visionrouter.backends.profile import load_profile
-    from visionrouter.benchmarks.labelled.rendered import RenderedSource, proving_ground, town_world
     from visionrouter.benchmarks.scenes import DAMAGES
 
     parser = argparse.ArgumentParser(
@@ -195,6 +195,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--split", default="test", choices=("calibration", "test"))
     parser.add_argument("--json", type=Path, help="keep the results here, and go on from them")
     given = parser.parse_args(arguments)
+    conditions = ("clean", *(f"{kind}{given.severity}" for kind in given.damage or DAMAGES))
+    try:
+        shown = _evaluated(given, conditions)
+    except VisionRouterError as error:
+        sys.exit(str(error))
+    sys.stdout.write(shown + "\n")
+
+
+def _evaluated(given: argparse.Namespace, conditions: Sequence[str]) -> str:
+    from visionrouter.backends.profile import load_profile
+    from visionrouter.benchmarks.labelled.rendered import RenderedSource, proving_ground, town_world
+
     backends = load_profile(given.profile).backends
     missing = [name for name in given.backend or () if name not in backends]
     if missing:
@@ -203,10 +215,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     chosen = {name: backends[name] for name in given.backend or backends}
     world = town_world() if given.world == "town" else proving_ground(given.world)
-    conditions = ("clean", *(f"{kind}{given.severity}" for kind in given.damage or DAMAGES))
     source = RenderedSource(given.world, world, given.split)
     results = evaluate(chosen, source, conditions, given.count, given.json)
-    sys.stdout.write(table(results, list(chosen), conditions) + "\n")
+    return table(results, list(chosen), conditions)
 
 
 if __name__ == "__main__":

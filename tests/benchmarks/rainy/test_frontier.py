@@ -58,6 +58,7 @@ def test_the_pages_tell_the_area_and_draw_the_curves(bench, cases, tmp_path):
     assert "<li>blunt is left out: no edge</li>" in page
     assert page.count("<polyline") == 3
     assert "http" not in page.replace("http-equiv", "")
+    assert "<ul>" not in html(Study(study.tasks))
 
 
 def open_in(folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ import torch
 
 from visionrouter.backends.base import Backend, BackendSpec
 from visionrouter.benchmarks.labelled.rendered import RenderedSource, town_world
-from visionrouter.benchmarks.tuning.evaluate import LEFT_OUT, evaluate, questions, table
+from visionrouter.benchmarks.tuning.evaluate import LEFT_OUT, evaluate, main, questions, table
 from visionrouter.schema.errors import RequestError, UnsupportedTargetError
 from visionrouter.schema.payload import Payload
 from visionrouter.schema.prediction import Evidence, Prediction
@@ -93,3 +93,18 @@ def test_fixed_colours_are_the_same_in_every_picture() -> None:
             for entry in palette:
                 colours.setdefault(entry.label, set()).add(entry.colour)
     assert all(len(some) == 1 for some in colours.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--profile", "nope"], "no profile 'nope'"),
+        (["--backend", "nope"], "profile nano has no nope; it has nanodet"),
+        (["--world", "nope"], "unknown world 'nope'"),
+        (["--json", "nowhere/town.json"], "there is no folder nowhere"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_mistake_at_the_command_is_a_line(given: list[str], said: str) -> None:
+    with pytest.raises(SystemExit, match=said):
+        main(given)
