@@ -57,7 +57,7 @@ def check_prediction(query: Query, prediction: Prediction) -> None:
             raise SchemaError(f"masks are {payload.masks.shape[1:]}, the image is {size} (height, width)")
         if payload.mode != query.task.value.partition(".")[2]:
             raise SchemaError(f"asked for {query.task}, got {payload.mode} masks")
-    elif isinstance(payload, (Detections, Poses)):
+    elif isinstance(payload, (Detections, Poses)) and len(payload):
         _check_boxes(payload.boxes, size)
     elif isinstance(payload, (DepthMap, NormalMap)):
         _check_dense(payload.values, size)
@@ -75,15 +75,15 @@ def _is_finite(values: F32) -> bool:
 
 
 def _check_boxes(boxes: F32, size: tuple[int, int]) -> None:
-    """A plain loop: of the few boxes that a picture has, a reduction by numpy costs more."""
+    """The bounds of lists: of as few boxes as a picture has, reductions by numpy take longer."""
     height, width = size
-    most_x, most_y = _STICKS_OUT * width, _STICKS_OUT * height
-    for left, top, right, bottom in boxes.tolist():
-        if left < -most_x or top < -most_y or right > width + most_x or bottom > height + most_y:
-            raise SchemaError(
-                f"a box reaches from ({left:.0f}, {top:.0f}) to ({right:.0f}, {bottom:.0f}), the image is {size} "
-                "(height, width); give pixels of the image"
-            )
+    lefts, tops, rights, bottoms = boxes.T.tolist()
+    left, top, right, bottom = min(lefts), min(tops), max(rights), max(bottoms)
+    if max(-left, right - width) > _STICKS_OUT * width or max(-top, bottom - height) > _STICKS_OUT * height:
+        raise SchemaError(
+            f"boxes reach from ({left:.0f}, {top:.0f}) to ({right:.0f}, {bottom:.0f}), the image is {size} (height, "
+            "width); give pixels of the image"
+        )
 
 
 def _check_dense(values: F32, size: tuple[int, int]) -> None:

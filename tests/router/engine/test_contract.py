@@ -88,7 +88,7 @@ def test_boxes_of_another_size_do_not_and_one_that_sticks_out_a_little_does(task
     with pytest.raises(SchemaError, match="give pixels of the image"):
         check_prediction(query, Prediction(larger))
     for box in ((-40, 0, 9, 9), (0, -40, 9, 9), (0, 0, 120, 9), (0, 0, 9, 110)):
-        with pytest.raises(SchemaError, match="a box reaches"):
+        with pytest.raises(SchemaError, match="boxes reach"):
             check_prediction(query, Prediction(replace(right, boxes=np.array([box], np.float32))))
 
 
