@@ -7,6 +7,7 @@ class of the same layout whose fields may be assigned. From then on it is what i
 
 from __future__ import annotations
 
+import sys
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
@@ -42,12 +43,11 @@ def quick_init(cls: type[T]) -> type[T]:
     does.append("self.__class__ = _made_as")
     if hasattr(cls, "__post_init__"):
         does.append("self.__post_init__()")
-    exec(f"def __init__({', '.join(takes)}):\n    " + "\n    ".join(does), known)
-    made, old = known["__init__"], cls.__init__
-    made.__qualname__, made.__module__, made.__annotations__ = (
-        old.__qualname__,
-        cls.__module__,
-        old.__annotations__,
-    )
+    lines = [f"def create({', '.join(known)}):", f" def __init__({', '.join(takes)}):"]
+    source = "\n".join([*lines, *(f"  {line}" for line in does), " return __init__"])
+    scope: dict[str, Any] = {}
+    exec(source, vars(sys.modules[cls.__module__]), scope)
+    made, plain = scope["create"](**known), cls.__init__
+    made.__qualname__, made.__annotations__ = plain.__qualname__, plain.__annotations__
     cls.__init__ = made  # type: ignore[method-assign]
     return cls

@@ -6,6 +6,7 @@ import copy
 import inspect
 import pickle
 from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
+from typing import get_type_hints
 
 import pytest
 from hypothesis import given
@@ -100,6 +101,11 @@ def test_it_is_copied_pickled_compared_and_replaced():
     assert hash(replace(Quick(1, c=()), b="x")) == hash(Quick(1, "x", ()))
 
 
+def test_its_init_has_the_types_of_its_fields():
+    assert get_type_hints(Quick.__init__) == get_type_hints(Plain.__init__)
+    assert str(inspect.signature(Quick, eval_str=True).return_annotation) == "None"
+
+
 def test_each_gets_its_own_of_what_a_factory_makes():
     assert Quick(1).c is not Quick(1).c
     given_one = []
@@ -132,6 +138,6 @@ def test_what_it_cannot_do_is_refused():
 
 @pytest.mark.parametrize("cls", RECORDS, ids=lambda cls: cls.__name__)
 def test_the_records_of_a_request_are_quick_and_keep_their_signature(cls):
-    assert cls.__init__.__globals__["_draft"].__base__ is cls
+    assert inspect.getclosurevars(cls.__init__).nonlocals["_draft"].__base__ is cls
     assert list(inspect.signature(cls).parameters) == [f.name for f in fields(cls)]
     assert cls.__init__.__annotations__.keys() >= {f.name for f in fields(cls)}
