@@ -90,8 +90,6 @@ def _prompts(boxes: object, points: object, point_labels: object) -> Prompts:
 
 
 def _criticality(value: Criticality | str) -> Criticality:
-    if isinstance(value, Criticality):
-        return value
     try:
         return Criticality(value)
     except ValueError as error:

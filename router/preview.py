@@ -21,9 +21,10 @@ class RoutePreview:
     """Where one task would go: the rule, why, the backends in order, and those left out with the reason.
 
     `judged`: what each backend's answer must keep, in words. `evidence`: the probes paid for. `check`: what becomes
-    of answers by a second opinion, None where the route asks for none. `checked_by`: who gives the one on each, None where
-    nobody does. `backed_by`: that opinion, where it may also make up for limits that an answer does not keep. `hedge`: when the next is asked before one has answered.
-    `reserve`: what of the deadline is left to those after, in words, "" where nothing is.
+    of answers by a second opinion, None where the route asks for none. `checked_by`: who gives the one on each, None
+    where nobody does. `backed_by`: that opinion, where it may also make up for limits that an answer does not keep.
+    `hedge`: when the next is asked before one has answered. `reserve`: what of the deadline is left to those after, in
+    words, "" where nothing is.
     """
 
     step: str

@@ -99,8 +99,10 @@ async def hear(question: Question, deadline: Deadline, waiter: Waiter) -> Answer
     spent: Mapping[str, float] = {}
     blamed: bool | None = None
     try:
-        done = job.future.done()
-        prediction = job.future.result() if done else await _waited(question, job, deadline, waiter)
+        if timeout_ms is None:
+            await _unless_it_hangs(lane, job, waiter)
+        left = left_ms(question, deadline)
+        prediction = await waiter.wait(job.future, None if left is None else left / 1000)
     except TimeoutError as error:
         verdict, said = _late(question, job, error, deadline), _say(error)
         blamed = _is_to_blame(question, job, verdict.reason)
@@ -143,14 +145,6 @@ def left_ms(question: Question, deadline: Deadline) -> float | None:
     if question.timeout_ms is None:
         return None
     return max(0.0, question.timeout_ms - (deadline.elapsed_ms() - question.started_ms))
-
-
-async def _waited(question: Question, job: Job, deadline: Deadline, waiter: Waiter) -> Prediction:
-    """An answer that is still to come. Raises what the backend raises, `TimeoutError` and `HungError`."""
-    left = left_ms(question, deadline)
-    if left is None:
-        await _unless_it_hangs(question.lane, job, waiter)
-    return await waiter.wait(job.future, None if left is None else left / 1000)
 
 
 async def _unless_it_hangs(lane: Lane, job: Job, waiter: Waiter) -> None:

@@ -8,9 +8,9 @@ from visionrouter.schema.task import Target
 
 
 @lru_cache(maxsize=4096)
-def knows_any(labels: tuple[str, ...] | None, targets: tuple[Target, ...]) -> bool:
-    """False only where `labels` is a closed vocabulary that none of `targets` can be mapped onto."""
-    if labels is None or not targets:
+def knows_any(labels: tuple[str, ...], targets: tuple[Target, ...]) -> bool:
+    """False only where none of `targets` can be mapped onto the closed vocabulary `labels`."""
+    if not targets:
         return True
     from visionrouter.instruction.grounding import ground
 

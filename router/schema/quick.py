@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import sys
 from dataclasses import MISSING, fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+D = TypeVar("D", bound="DataclassInstance")
 
 
-def quick_init(cls: type[T]) -> type[T]:
+def quick_init(cls: type[D]) -> type[D]:
     """Give a dataclass with `frozen=True, slots=True` an `__init__` that assigns, and otherwise does the same.
 
     Raises `TypeError` for one without slots, or with a field that is keyword-only or not for `__init__`.
     """
-    wrong = [f.name for f in fields(cls) if not f.init or f.kw_only]  # type: ignore[arg-type]
+    wrong = [f.name for f in fields(cls) if not f.init or f.kw_only]
     if wrong or "__slots__" not in vars(cls):
         raise TypeError(
             f"{cls.__qualname__}: only slots, and fields that __init__ takes in order; not {wrong}"
@@ -28,7 +31,7 @@ def quick_init(cls: type[T]) -> type[T]:
     draft = type(cls.__name__, (cls,), thawed)
     known: dict[str, Any] = {"_draft": draft, "_become": object.__setattr__, "_missing": MISSING}
     takes, does = ["self"], ["_made_as = self.__class__", "_become(self, '__class__', _draft)"]
-    for field in fields(cls):  # type: ignore[arg-type]
+    for field in fields(cls):
         name, value = field.name, field.name
         if field.default is not MISSING:
             known[f"_default_{name}"] = field.default

@@ -95,18 +95,14 @@ class Hasty(BlockingWaiter):
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
-    [
-        (Answer(latency_ms=50), Reason.TIMEOUT),
-        (Answer(latency_ms=50, error=TimeoutError("the hub's")), Reason.BACKEND_ERROR),
-    ],
+    [(Answer(), Reason.TIMEOUT), (Answer(error=TimeoutError("the hub's")), Reason.BACKEND_ERROR)],
     ids=["an answer", "a time out of its own"],
 )
 def test_an_answer_in_the_moment_of_giving_up_is_no_error_of_the_backend(answer, reason):
-    lane = Lane.of(FakeBackend(script=answer, inline=False), EngineOptions())
+    lane = Lane.of(FakeBackend(script=answer), EngineOptions())
     deadline = Deadline.of(None)
     question = put(lane, Query(Task.DETECT, PHOTO), deadline, 1000)
     heard = drive(hear(question, deadline, Hasty()))
-    lane.worker.close()
     assert heard.failure.reason is reason
 
 

@@ -38,29 +38,23 @@ RECORDS = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Plain:
-    a: int
-    b: str = "b"
-    c: list[int] = field(default_factory=list)
-    d: float | None = field(default=None, compare=False, repr=False)
+def record(name):
+    @dataclass(frozen=True, slots=True)
+    class Record:
+        a: int
+        b: str = "b"
+        c: list[int] = field(default_factory=list)
+        d: float | None = field(default=None, compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        if self.a < 0:
-            raise ValueError("a is negative")
+        def __post_init__(self) -> None:
+            if self.a < 0:
+                raise ValueError("a is negative")
+
+    Record.__name__ = Record.__qualname__ = name
+    return Record
 
 
-@quick_init
-@dataclass(frozen=True, slots=True)
-class Quick:
-    a: int
-    b: str = "b"
-    c: list[int] = field(default_factory=list)
-    d: float | None = field(default=None, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        if self.a < 0:
-            raise ValueError("a is negative")
+Plain, Quick = record("Plain"), quick_init(record("Quick"))
 
 
 def came_of(cls, args, named):
@@ -68,7 +62,7 @@ def came_of(cls, args, named):
     try:
         made = cls(*args, **named)
     except (TypeError, ValueError) as error:
-        return type(error), str(error).replace("Quick", "Plain")
+        return type(error), str(error)
     assert type(made) is cls
     return [getattr(made, f.name) for f in fields(made)], repr(made).replace("Quick", "Plain")
 
